@@ -9,6 +9,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+from rungs import ladder
 
 from nbroute.classify.examples import shipped
 from nbroute.classify.learned import LearnedClassifier, grams
@@ -18,11 +19,12 @@ from nbroute.errors import SettingsError
 from nbroute.evaluate.model_file import load, save
 from nbroute.evaluate.training import fit
 from nbroute.evaluate.training_data import near_duplicates
-from nbroute.types import Embedded, Ladder, Tier
+from nbroute.types import Embedded
 
 pytest.importorskip("sklearn")
 
 NAMES = ("SIMPLE", "MEDIUM", "COMPLEX")
+LADDER = ladder(*NAMES)
 THINGS = (
     *("harbour", "bakery", "violin", "glacier", "printer", "orchard", "compass", "lantern"),
     *("saddle", "turbine", "pigeon", "cathedral", "bicycle", "walnut", "submarine", "telescope"),
@@ -34,29 +36,18 @@ ASKED = {
     "COMPLEX": ["design a {} and prove it {}", "derive the load of a {} {}"],
 }
 PADDING = (" for us", " for the people of our town, who asked", "", " in a note that fits a page")
-
-
-def ladder(*names):
-    return Ladder("own", tuple(Tier(name, "none", name, 1) for name in names or NAMES), names[0])
-
-
-LADDER = ladder(*NAMES)
+HARD = "derive the load of a bridge"
 
 
 def labelled():
-    """Tiers that a few words tell and that length does not, in a group a thing."""
-    return pd.DataFrame(
-        [
-            {
-                "prompt": form.format(thing, number) + PADDING[(number + place) % 4],
-                "tier": tier,
-                "group": thing,
-            }
-            for tier, forms in ASKED.items()
-            for place, form in enumerate(forms)
-            for number, thing in enumerate(THINGS)
-        ]
-    )
+    """Tiers that depend on a few words and not on length, in a group for each thing."""
+    rows = [
+        (form.format(thing, number) + PADDING[(number + place) % 4], tier, thing)
+        for tier, forms in ASKED.items()
+        for place, form in enumerate(forms)
+        for number, thing in enumerate(THINGS)
+    ]
+    return pd.DataFrame(rows, columns=["prompt", "tier", "group"])
 
 
 def outcomes():
@@ -80,6 +71,11 @@ def fitted(request):
     return request.getfixturevalue(request.param)
 
 
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "model.npz"
+
+
 class LetterCounts:
     """An offline embedder: how often four letters occur."""
 
@@ -92,10 +88,6 @@ class LetterCounts:
         return Embedded(np.array(counts, dtype=np.float32))
 
 
-def saved(classifier, folder):
-    return save(classifier, folder / "model.npz")
-
-
 @pytest.fixture(scope="module")
 def by_letters():
     return fit(outcomes(), LADDER, embedder=LetterCounts()).classifier
@@ -105,24 +97,16 @@ def line(fitted, name):
     return next(figure for figure in fitted.figures if figure.name == name)
 
 
-def test_it_learns_which_prompts_need_an_expensive_tier(fitted):
+def test_it_learns_which_prompts_need_an_expensive_tier_and_names_the_words(fitted):
+    prompt = "İ: Derive the load of a kite in a note"
     easy = fitted.classifier.classify("what is a teapot", LADDER)
     hard = fitted.classifier.classify("design a ferry and prove it", LADDER)
-
-    assert ("SIMPLE", "COMPLEX") == (easy.tier, hard.tier)
-    assert "learned" == hard.classifier
-    assert 0 < hard.confidence <= 1
-    score = fitted.classifier.score
-    assert score("spell otter") < score("derive the load of a bridge")
-
-
-def test_the_reason_names_words_where_they_stand_in_the_prompt(fitted):
-    prompt = "İ: Derive the load of a kite in a note"
-
     decision = fitted.classifier.classify(prompt, LADDER)
 
+    assert ("SIMPLE", "COMPLEX", "learned") == (easy.tier, hard.tier, hard.classifier)
+    assert 0 < hard.confidence <= 1
+    assert fitted.classifier.score("spell otter") < fitted.classifier.score(HARD)
     placed = [signal for signal in decision.signals if signal.start is not None]
-    assert placed
     assert all(prompt[s.start : s.end] == s.text for s in placed)
     assert any(signal.text.split()[0] in decision.reason for signal in placed)
     assert sorted(decision.signals, key=lambda s: -abs(s.weight)) == list(decision.signals)
@@ -140,26 +124,27 @@ def test_words_at_both_ends_of_a_huge_prompt_are_found():
 
     found = {gram.text: prompt[gram.start : gram.end] for gram in grams(prompt)}
 
-    assert "derive the" == found["derive the"]
-    assert "it cannot" == found["it cannot"]
+    assert ("derive the", "it cannot") == (found["derive the"], found["it cannot"])
 
 
-def test_the_figures_are_printed_with_those_of_random_length_and_the_oracle(of_scores):
-    random, oracle = line(of_scores, "random"), line(of_scores, "oracle")
+def test_the_figures_are_printed_with_what_they_have_to_beat(of_scores, of_tiers):
+    random, learned, oracle = (line(of_scores, one) for one in ("random", "learned", "oracle"))
 
-    assert 0.5 == random.value
-    assert random.value < line(of_scores, "learned").value <= oracle.value
-    low, high = line(of_scores, "learned").interval
-    assert low <= line(of_scores, "learned").value <= high
+    assert 0.5 == random.value < learned.value <= oracle.value
+    assert learned.interval[0] <= learned.value <= learned.interval[1]
+    assert learned.near is None
+    assert of_scores.better
     printed = repr(of_scores)
-    assert "whole groups unseen" in printed
-    names = ("learned", "random", "prompt length", "as shipped", "oracle")
-    assert all(name in printed for name in names)
-
-
-def test_the_share_of_right_tiers_is_printed_with_what_it_has_to_beat(of_tiers):
+    for said in (
+        "whole groups unseen",
+        "learned",
+        "random",
+        "prompt length",
+        "as shipped",
+        "oracle",
+    ):
+        assert said in printed
     names = ["learned", "always SIMPLE", "prompt length", "as shipped"]
-
     assert names == [figure.name for figure in of_tiers.figures]
     assert 100 / 180 == line(of_tiers, "always SIMPLE").value
     assert line(of_tiers, "learned").value > 0.9
@@ -168,16 +153,14 @@ def test_the_share_of_right_tiers_is_printed_with_what_it_has_to_beat(of_tiers):
 
 
 def test_ten_labels_are_enough_for_an_honest_figure():
-    ten = labelled().drop(columns="group").sample(10, random_state=3)
-
-    fitted = fit(ten, LADDER)
+    fitted = fit(labelled().drop(columns="group").sample(10, random_state=3), LADDER)
 
     assert "10 prompts, 9 folds" in repr(fitted)
     low, high = line(fitted, "learned").interval
     assert high - low > 0.3
 
 
-def test_what_no_label_says_is_told_and_seldom_chosen():
+def test_a_tier_that_no_label_says_is_told_and_seldom_chosen():
     fitted = fit(labelled()[lambda rows: rows["tier"] != "MEDIUM"], LADDER)
 
     assert "no label says MEDIUM, so it will seldom be chosen" in repr(fitted)
@@ -185,7 +168,7 @@ def test_what_no_label_says_is_told_and_seldom_chosen():
     assert "MEDIUM" not in forms
 
 
-@pytest.mark.parametrize("names", ["AB", "ABC", "ABCDE", "ABCDEFG"])
+@pytest.mark.parametrize("names", ["AB", "ABCDEFG"])
 def test_few_labels_leave_the_shipped_classifier_on_a_ladder_of_any_length(names):
     own = ladder(*names)
     asked = ["What is the capital of France?", "Prove that P is not equal to NP."]
@@ -198,7 +181,7 @@ def test_few_labels_leave_the_shipped_classifier_on_a_ladder_of_any_length(names
 
 
 def test_ones_own_idea_of_a_tier_needs_a_few_hundred_labels():
-    """Everything about code is COMPLEX, whatever else would be said of it."""
+    # Everything about code is COMPLEX, whatever else would be said of it.
     pieces = ["regex", "python list", "sql query", "bash loop", "css rule", "unit test"]
     asks = ["what is a {} for {}", "name one {} on {}", "is the {} of {} right", "say hi to {} {}"]
     rows = [(ask.format(piece, thing), "COMPLEX") for piece in pieces for ask in asks
@@ -208,9 +191,9 @@ def test_ones_own_idea_of_a_tier_needs_a_few_hundred_labels():
     fitted = fit(pd.DataFrame(rows, columns=["prompt", "tier"]), LADDER)
 
     assert fitted.better
-    tier = fitted.classifier.classify("is this python list of gardens right?", LADDER).tier
-    assert "COMPLEX" == tier
-    assert "SIMPLE" == fitted.classifier.classify("name one cake of Vienna", LADDER).tier
+    asked = ("is this python list of gardens right?", "name one cake of Vienna")
+    tiers = [fitted.classifier.classify(prompt, LADDER).tier for prompt in asked]
+    assert ["COMPLEX", "SIMPLE"] == tiers
 
 
 def test_rows_that_the_shipped_classifier_knows_are_judged_without_them():
@@ -230,25 +213,24 @@ def test_it_is_better_than_a_guess_and_not_than_a_classifier_that_knows_or_label
         fit(labelled(), LADDER, present=FunctionClassifier(*one))
         for one in ((lambda prompt: NAMES[len(prompt) % 3], "guess"), (known.get, "knows"))
     )
-    lot = labelled()
-    lot["tier"] = np.random.default_rng(1).permutation(lot["tier"])
+    lot = np.random.default_rng(1).permutation(labelled()["tier"])
 
     assert line(guess, "present: guess").ahead[0] > 0
     assert guess.better
     assert "better: it beats" in repr(guess)
     assert not knows.better
     assert "not better: it is not surely ahead of present: knows" in repr(knows)
-    assert not fit(lot, LADDER).better
+    assert not fit(labelled().assign(tier=lot), LADDER).better
 
 
-def test_a_learned_classifier_that_may_have_seen_the_rows_is_no_yardstick(fitted):
-    again = fit(labelled(), LADDER, present=fitted.classifier)
+def test_a_learned_classifier_that_may_have_seen_the_rows_is_not_a_yardstick(of_tiers):
+    again = fit(labelled(), LADDER, present=of_tiers.classifier)
 
     assert not [figure for figure in again.figures if figure.name.startswith("present")]
     assert "may have seen these rows: left out" in repr(again)
 
 
-def test_scores_train_for_the_bottom_and_the_top_tier_with_the_share_asked_for(of_scores):
+def test_scores_train_for_the_bottom_and_the_top_tier_with_the_share_asked_for():
     prompts, tops = outcomes()["prompt"], []
     for fitted in (fit(outcomes(), LADDER, share=0.1), fit(outcomes(), LADDER, share=0.6)):
         chosen = [fitted.classifier.classify(p, LADDER).tier for p in prompts]
@@ -256,254 +238,193 @@ def test_scores_train_for_the_bottom_and_the_top_tier_with_the_share_asked_for(o
         tops.append(np.mean([tier == "COMPLEX" for tier in chosen]))
 
     assert [0.1, 0.6] == pytest.approx(tops, abs=0.1)
-    assert line(of_scores, "learned").near is None
-    assert of_scores.better
+    for share in (0, 1, float("nan")):
+        with pytest.raises(SettingsError, match="is not a share"):
+            fit(outcomes(), LADDER, share=share)
 
 
 def test_the_same_rows_give_the_same_classifier_from_a_csv_file_too(of_tiers, tmp_path):
-    labelled().to_csv(tmp_path / "labels.csv", index=False)
+    file = tmp_path / "labels.csv"
+    labelled().to_csv(file, index=False)
 
-    again = fit(tmp_path / "labels.csv", LADDER)
+    again = fit(file, LADDER)
 
     assert repr(of_tiers) == repr(again)
     assert of_tiers.classifier.score("spell otter") == again.classifier.score("spell otter")
+    for content in (b"", b"\xff\xfe\0", b'prompt,tier\n"open'):
+        file.write_bytes(content)
+        with pytest.raises(SettingsError, match=r"labels\.csv|too few"):
+            fit(file, LADDER)
 
 
-def test_without_groups_near_duplicates_stay_together():
-    frame = labelled().drop(columns="group")
+def test_without_groups_prompts_that_differ_in_their_numbers_stay_together():
+    first, other, third = near_duplicates(
+        [
+            "A train leaves at 7 and travels 80 km in 2 hours, how fast is it",
+            "How many legs do six spiders and four ants have together?",
+            "A train leaves at 9 and travels 120 km in 3 hours, how fast is it",
+        ]
+    )
 
-    assert "near-duplicates kept together" in repr(fit(frame, LADDER))
-
-
-def test_prompts_that_differ_in_their_numbers_are_near_duplicates():
-    prompts = [
-        "A train leaves at 7 and travels 80 km in 2 hours, how fast is it",
-        "How many legs do six spiders and four ants have together?",
-        "A train leaves at 9 and travels 120 km in 3 hours, how fast is it",
-    ]
-
-    first, other, third = near_duplicates(prompts)
-
-    assert first == third
-    assert first != other
+    assert first == third != other
+    frame = labelled().replace({"tier": {"COMPLEX": "FRONTIER"}}).drop(columns="group")
+    two = ladder("cheap", "dear")  # the names of the shipped ladder train for any other
+    fitted = fit(frame, two)
+    assert "near-duplicates kept together" in repr(fitted)
+    assert "cheap" == fitted.classifier.classify("spell otter", two).tier
 
 
-def test_the_shipped_labels_train_for_any_ladder():
-    frame = labelled().replace({"tier": {"COMPLEX": "FRONTIER"}})
-
-    fitted = fit(frame, ladder("cheap", "dear"))
-
-    assert "cheap" == fitted.classifier.classify("spell otter", ladder("cheap", "dear")).tier
-
-
-def test_a_saved_classifier_decides_the_same_after_loading(fitted, tmp_path):
-    path = saved(fitted.classifier, tmp_path)
-
+def test_a_saved_classifier_decides_the_same_with_no_pickle_no_prompt_and_no_scikit_learn(
+    fitted, path
+):
+    save(fitted.classifier, path)
     loaded = load(path)
 
     for prompt in labelled()["prompt"]:
         assert fitted.classifier.classify(prompt, LADDER) == loaded.classify(prompt, LADDER)
-    assert ["model.npz"] == [file.name for file in tmp_path.glob("*model*")]
-
-
-def test_a_saved_file_holds_no_pickle_and_no_prompt(of_scores, tmp_path):
-    path = saved(of_scores.classifier, tmp_path)
-
+    assert [path] == list(path.parent.glob("*model*"))
     with np.load(path, allow_pickle=False) as arrays:
         header = json.loads(arrays["header"].tobytes())
-
     assert list(NAMES) == header["tiers"]
-    assert not [term for term in header["terms"] if len(term.split()) > 2]
-
-
-def test_deciding_needs_no_scikit_learn(fitted, tmp_path):
-    path = saved(fitted.classifier, tmp_path)
+    assert not [term for term in header.get("terms", ()) if len(term.split()) > 2]
     code = (
         "import sys; from nbroute.evaluate.model_file import load; "
         f"load({str(path)!r}).score('spell otter'); "
         "print({'sklearn', 'scipy', 'pandas'} & set(sys.modules))"
     )
-
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-
     assert "set()" == done.stdout.strip()
 
 
-def test_an_embedder_is_used_and_made_only_where_it_is_needed(by_letters, of_tiers, tmp_path):
-    path = saved(by_letters, tmp_path)
+def test_an_embedder_is_used_and_made_only_where_it_is_needed(by_letters, of_tiers, path):
+    save(by_letters, path)
 
     loaded = load(path, LetterCounts())
 
-    prompt = "derive the load of a bridge"
-    assert by_letters.classify(prompt, LADDER) == loaded.classify(prompt, LADDER)
+    assert by_letters.classify(HARD, LADDER) == loaded.classify(HARD, LADDER)
     assert "meaning" in {signal.name for signal in loaded.classify("aaaa", LADDER).signals}
     assert load(path, LetterCounts).score("aaaa") == loaded.score("aaaa")
     other = LearnedClassifier(by_letters.model, LetterCounts(letters="aeiou"))
     with pytest.raises(SettingsError, match=r"vectors of 5 numbers.*trained with 4"):
         other.classify("hello", LADDER)
-    bare = load(saved(of_tiers.classifier, tmp_path), lambda: pytest.fail("made"))
+    for embedder in (None, LetterCounts("other")):
+        told = r"trained with the embedder 'letters'.*fit it again"
+        with pytest.raises(SettingsError, match=told):
+            load(path, embedder)
+    save(of_tiers.classifier, path)
+    bare = load(path, lambda: pytest.fail("made"))
     assert "SIMPLE" == bare.classify("spell otter", LADDER).tier
-
-
-@pytest.mark.parametrize("embedder", [None, LetterCounts("other")])
-def test_another_embedder_is_noticed_when_loading(by_letters, tmp_path, embedder):
-    path = saved(by_letters, tmp_path)
-
-    with pytest.raises(SettingsError, match=r"trained with the embedder 'letters'.*fit it again"):
-        load(path, embedder)
-
-
-def test_another_ladder_is_noticed(fitted):
-    with pytest.raises(SettingsError, match=r"trained for the tiers 'SIMPLE'.*'own' has 'A', 'B'"):
-        fitted.classifier.classify("hello", ladder("A", "B"))
 
 
 def changed(**columns):
     return labelled().assign(**columns)
 
 
-BAD = [
-    (changed(tier=["MEDUM", *labelled()["tier"][1:]]), "row 1 has the tier 'MEDUM': did you"),
-    (changed(tier=[None, *labelled()["tier"][1:]]), "row 1 has the tier (None|nan)"),
-    (changed(tier=3), "row 1 has the tier 3"),
-    (changed(tier="SIMPLE"), "every row has the tier 'SIMPLE'"),
-    (changed(prompt=float("nan")), "row 1 has the prompt nan; give text"),
-    (changed(prompt=[*labelled()["prompt"][:-1], "  "]), "row 180 has the prompt '  '"),
-    (changed(group=[None, *labelled()["group"][1:]]), "row 1 has no group"),
-    (changed(group="one"), "all rows are of one group.*leave the column out"),
-    (labelled().drop(columns="tier"), "no column 'weak' among 'prompt', 'group'"),
-    (labelled().drop(columns="prompt"), "no column 'prompt'"),
-    (labelled()[:0], "0 rows are too few"),
-    (labelled()[:9], "9 rows are too few.*10 or more"),
-    (outcomes()[:49], "49 rows are too few.*50 or more"),
-    (pd.DataFrame(), "among none"),
-    (labelled()[["prompt", "prompt", "tier"]], "several columns 'prompt'"),
-    (outcomes().assign(weak=float("nan")), "row 1 has weak = nan"),
-    (outcomes().assign(strong="good"), "row 1 has strong = 'good'"),
-    (outcomes().assign(strong=float("inf")), "row 1 has strong = inf"),
-    (outcomes().assign(strong=0.0), "not above the weak one's.*swapped"),
-    (outcomes().assign(weak=0.0), "better in every row"),
-    ([("hello", "SIMPLE")], "list is not a table; give a DataFrame or a CSV file"),
-    ("nowhere.csv", "'nowhere.csv' cannot be read as CSV"),
-]
-
-
-@pytest.mark.parametrize(("frame", "said"), BAD)
+@pytest.mark.parametrize(
+    ("frame", "said"),
+    [
+        (changed(tier=["MEDUM", *labelled()["tier"][1:]]), "row 1 has the tier 'MEDUM': did you"),
+        (changed(tier=[None, *labelled()["tier"][1:]]), "row 1 has the tier (None|nan)"),
+        (changed(tier=3), "row 1 has the tier 3"),
+        (changed(tier="SIMPLE"), "every row has the tier 'SIMPLE'"),
+        (changed(prompt=float("nan")), "row 1 has the prompt nan; give text"),
+        (changed(prompt=[*labelled()["prompt"][:-1], "  "]), "row 180 has the prompt '  '"),
+        (changed(group=[None, *labelled()["group"][1:]]), "row 1 has no group"),
+        (changed(group="one"), "all rows are of one group.*leave the column out"),
+        (labelled().drop(columns="tier"), "no column 'weak' among 'prompt', 'group'"),
+        (labelled().drop(columns="prompt"), "no column 'prompt'"),
+        (labelled()[:0], "0 rows are too few"),
+        (labelled()[:9], "9 rows are too few.*10 or more"),
+        (outcomes()[:49], "49 rows are too few.*50 or more"),
+        (pd.DataFrame(), "among none"),
+        (labelled()[["prompt", "prompt", "tier"]], "several columns 'prompt'"),
+        (outcomes().assign(weak=float("nan")), "row 1 has weak = nan"),
+        (outcomes().assign(strong="good"), "row 1 has strong = 'good'"),
+        (outcomes().assign(strong=float("inf")), "row 1 has strong = inf"),
+        (outcomes().assign(strong=0.0), "not above the weak one's.*swapped"),
+        (outcomes().assign(weak=0.0), "better in every row"),
+        (outcomes().assign(group=outcomes()["weak"]), "all other rows have the same label"),
+        ([("hello", "SIMPLE")], "list is not a table; give a DataFrame or a CSV file"),
+        ("nowhere.csv", "'nowhere.csv' cannot be read as CSV"),
+    ],
+)
 def test_a_table_that_cannot_be_used_says_why(frame, said):
     with pytest.raises(SettingsError, match=said):
         fit(frame, LADDER)
 
 
 def test_what_cannot_be_learnt_saved_or_loaded_says_why(fitted, tmp_path):
-    by_score = outcomes().assign(group=outcomes()["weak"])
     np.save(tmp_path / "array.npy", np.zeros(3))
     pd.DataFrame({"a": [1]}).to_pickle(tmp_path / "frame.pkl")
+    two, priced = ladder("A", "B"), LetterCounts(kind="remote")
     for ask, told in (
-        (lambda: fit(by_score, LADDER), "all other rows have the same label"),
         (lambda: fit(labelled(), ladder("SIMPLE")), "one tier: there is nothing to learn"),
-        (
-            lambda: fit(labelled(), LADDER, embedder=LetterCounts(kind="remote")),
-            "costs money for every prompt",
-        ),
+        (lambda: fit(labelled(), LADDER, embedder=priced), "costs money for every prompt"),
         (lambda: load(tmp_path / "none.npz"), "there is no learned classifier at .*fit one"),
         (lambda: save(fitted.classifier, tmp_path / "none" / "x.npz"), "cannot be saved"),
         (lambda: load(tmp_path / "array.npy"), "not a learned classifier"),
         (lambda: load(tmp_path / "frame.pkl"), "not a learned classifier"),
+        (
+            lambda: fitted.classifier.classify("hello", two),
+            r"trained for the tiers 'SIMPLE'.*'test' has 'A', 'B'",
+        ),
     ):
         with pytest.raises(SettingsError, match=told):
             ask()
 
 
-@pytest.mark.parametrize("content", [b"", b"\xff\xfe\0", b'prompt,tier\n"open'])
-def test_a_file_that_is_no_csv_says_so(tmp_path, content):
-    (tmp_path / "labels.csv").write_bytes(content)
-
-    with pytest.raises(SettingsError, match=r"labels\.csv|too few"):
-        fit(tmp_path / "labels.csv", LADDER)
-
-
-@pytest.mark.parametrize("share", [0, 1, -0.5, float("nan")])
-def test_a_share_is_between_none_and_all(share):
-    with pytest.raises(SettingsError, match="is not a share"):
-        fit(outcomes(), LADDER, share=share)
-
-
 @pytest.mark.parametrize("frame", [labelled(), outcomes()], ids=["tiers", "scores"])
 def test_prompts_without_a_common_word_can_be_trained_on(frame):
-    frame["prompt"] = ["?" * (1 + number) for number in range(len(frame))]
-
-    fitted = fit(frame, LADDER)
+    fitted = fit(frame.assign(prompt=["?" * (1 + number) for number in range(len(frame))]), LADDER)
 
     assert fitted.classifier.classify("???", LADDER).tier in NAMES
 
 
-def test_a_truncated_file_is_noticed(fitted, tmp_path):
-    path = saved(fitted.classifier, tmp_path)
-    whole = path.read_bytes()
+def test_a_truncated_file_is_noticed_and_a_flipped_byte_is_noticed_or_harmless(fitted, path):
+    save(fitted.classifier, path)
+    whole, expected = path.read_bytes(), fitted.classifier.classify(HARD, LADDER)
     for part in (0.0, 0.01, 0.5, 0.99):
         path.write_bytes(whole[: int(len(whole) * part)])
         with pytest.raises(SettingsError, match=r"or a damaged one.*fit it again"):
             load(path)
 
-
-def test_a_flipped_byte_is_noticed_or_harmless(fitted, tmp_path):
-    path = saved(fitted.classifier, tmp_path)
-    whole = path.read_bytes()
-    prompt = "derive the load of a bridge"
-    expected = fitted.classifier.classify(prompt, LADDER)
-
-    for place in range(0, len(whole), len(whole) // 100):
+    for place in range(0, len(whole), len(whole) // 60):
         path.write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
         try:
-            found = load(path).classify(prompt, LADDER)
+            found = load(path).classify(HARD, LADDER)
         except SettingsError:
             continue
         assert expected == found
 
 
-def altered(path, **arrays):
-    with np.load(path, allow_pickle=False) as found:
-        kept = {name: found[name] for name in found.files} | arrays
-    np.savez(path, **{name: value for name, value in kept.items() if value is not None})
-
-
-def header_with(path, **fields):
-    with np.load(path, allow_pickle=False) as found:
-        header = json.loads(found["header"].tobytes()) | fields
-    altered(path, header=np.frombuffer(json.dumps(header).encode(), dtype=np.uint8))
+def as_bytes(text):
+    return np.frombuffer(text, dtype=np.uint8)
 
 
 @pytest.mark.parametrize(
-    ("name", "value"),
+    ("made", "name", "value"),
     [
-        ("weights", np.zeros(3)),
-        ("weights", np.array(["a"])),
-        ("weights", None),
-        ("line", np.array([np.nan, 1.0])),
-        ("header", None),
+        ("of_scores", "weights", np.zeros(3)),
+        ("of_scores", "weights", np.array(["a"])),
+        ("of_scores", "weights", np.zeros(9_000_000)),
+        ("of_scores", "weights", None),
+        ("of_scores", "line", np.array([np.nan, 1.0])),
+        ("of_tiers", "line", np.array([np.nan] * 4)),
+        ("of_scores", "cuts", np.array([{}], dtype=object)),
+        ("of_scores", "header", None),
         *(
-            ("header", np.frombuffer(one, dtype=np.uint8))
+            ("of_scores", "header", as_bytes(one))
             for one in (b"[]", b"{nothing", b"[" * 99_999, b"\xff")
         ),
-        ("weights", np.zeros(9_000_000)),
-        ("cuts", np.array([{}], dtype=object)),
     ],
 )
-def test_an_array_that_does_not_fit_is_noticed(of_scores, tmp_path, name, value):
-    path = saved(of_scores.classifier, tmp_path)
-    altered(path, **{name: value})
+def test_an_array_that_does_not_fit_is_noticed(request, path, made, name, value):
+    save(request.getfixturevalue(made).classifier, path)
+    with np.load(path, allow_pickle=False) as found:
+        kept = dict(found) | {name: value}
+    np.savez(path, **{name: value for name, value in kept.items() if value is not None})
 
     with pytest.raises(SettingsError, match="damaged one"):
-        load(path)
-
-
-def test_a_file_of_tiers_that_does_not_fit_is_noticed(of_tiers, tmp_path):
-    path = saved(of_tiers.classifier, tmp_path)
-    altered(path, line=np.array([np.nan] * 4))
-    with pytest.raises(SettingsError, match="damaged one"):
-        load(path)
-    header_with(path, features=99)
-    with pytest.raises(SettingsError, match=r"another version of nbroute .*fit it again"):
         load(path)
 
 
@@ -511,6 +432,7 @@ def test_a_file_of_tiers_that_does_not_fit_is_noticed(of_tiers, tmp_path):
     ("fields", "said"),
     [
         ({"schema": 99}, "another version of nbroute .schema 99"),
+        ({"features": 99}, "another version of nbroute .*fit it again"),
         ({"measures": ["length"]}, "another version of nbroute"),
         ({"kind": "a cake"}, "a 'a cake'"),
         ({"levels": ["HUGE", "COMPLEX"]}, "do not fit together"),
@@ -518,24 +440,20 @@ def test_a_file_of_tiers_that_does_not_fit_is_noticed(of_tiers, tmp_path):
         ({"terms": 3}, "damaged one"),
     ],
 )
-def test_a_foreign_header_is_noticed(of_scores, tmp_path, fields, said):
-    path = saved(of_scores.classifier, tmp_path)
-    header_with(path, **fields)
+def test_a_foreign_header_is_noticed(request, path, fields, said):
+    made = "of_tiers" if "features" in fields else "of_scores"
+    save(request.getfixturevalue(made).classifier, path)
+    with np.load(path, allow_pickle=False) as found:
+        arrays = dict(found)
+    header = json.loads(arrays["header"].tobytes()) | fields
+    np.savez(path, **(arrays | {"header": as_bytes(json.dumps(header).encode())}))
 
     with pytest.raises(SettingsError, match=said):
         load(path)
 
 
-def test_without_scikit_learn_the_cure_is_named():
-    code = (
-        "import sys; sys.modules['sklearn'] = None\n"
-        "from nbroute.evaluate.training import fit\n"
-        "from nbroute.types import Ladder\n"
-        "try: fit('x.csv', Ladder('l', (), 'a'))\n"
-        "except Exception as error: print(type(error).__name__, error)"
-    )
+def test_without_scikit_learn_the_cure_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "sklearn", None)
 
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-
-    assert "SettingsError" in done.stdout
-    assert "pip install 'nbroute[learn]'" in done.stdout
+    with pytest.raises(SettingsError, match=r"pip install 'nbroute\[learn\]'"):
+        fit("x.csv", LADDER)
