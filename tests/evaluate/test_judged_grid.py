@@ -6,7 +6,7 @@ import pickle
 
 import pandas as pd
 import pytest
-from IPython.utils.capture import capture_output
+from cells import outputs
 from loopback import Reply
 
 from nbroute.errors import Interrupted, SettingsError
@@ -30,13 +30,13 @@ def judged_grid(simulated):
     return grid
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def few_samples(monkeypatch):
     monkeypatch.setattr("nbroute.evaluate.strengths._SAMPLES", 100)
 
 
-def by_tier(grid, column="judged"):
-    return grid.frame().pivot_table(index="row", columns="contender", values=column, dropna=False)
+def by_tier(grid):
+    return grid.frame().pivot_table(index="row", columns="contender", values="judged", dropna=False)
 
 
 def answers(sent) -> Reply:
@@ -58,6 +58,9 @@ def test_each_answer_is_judged_against_the_most_expensive_contenders(simulated, 
     rows = simulated.ledger.frame()
     spent = rows[rows["purpose"] == "judge"]["cost_usd"].sum()
     assert 0 < spent < float(judged_grid.cost.equivalent_usd)
+    strengths = simulated.strengths(judged_grid)
+    assert "SIMPLE" == list(strengths["tier"])[-1]
+    assert {*simulated.ladder.names} == {*strengths["tier"]}
 
 
 def test_an_answer_that_is_missing_has_no_verdict(simulated):
@@ -94,7 +97,7 @@ def test_another_judge_has_the_last_word_and_a_blind_one_is_named(router, server
     assert [1.0] * 5 == list(by_tier(grid)["LOW"])
 
 
-def test_ctrl_c_leaves_a_grid_that_the_same_call_goes_on_with(router, server):
+def test_ctrl_c_leaves_a_grid_that_the_same_call_continues(router, server):
     server.handler = answers
     grid = router.compare(["one", "two", "three"], ["LOW", "TOP"])
     said = []
@@ -107,36 +110,33 @@ def test_ctrl_c_leaves_a_grid_that_the_same_call_goes_on_with(router, server):
 
     with pytest.raises(Interrupted, match=r"LOW: .* the same call continues") as caught:
         router.judge(grid, judge, progress=False)
-    assert caught.value.result is grid
-
     router.judge(grid, judge, progress=False)
 
+    assert caught.value.result is grid
     assert 3 == grid.frame().query("contender == 'LOW'")["judged"].notna().sum()
 
 
-def test_one_contender_and_an_unknown_judge_are_refused_before_anything_is_sent(router, server):
-    grid = router.compare(["one"], ["LOW"])
-    with pytest.raises(SettingsError, match="this grid has one"):
-        router.judge(grid)
-    both = router.compare(["one"], ["LOW", "TOP"])
+def test_what_cannot_be_judged_is_refused_before_anything_is_sent(router, server):
+    one, both = (router.compare(["one"], tiers) for tiers in (["LOW"], ["LOW", "TOP"]))
     server.requests.clear()
-    with pytest.raises(SettingsError, match="TOPP"):
-        router.judge(both, "TOPP")
-    with pytest.raises(SettingsError, match="max_cost"):
-        router.judge(both, max_cost="much")
+    for asked, told in (
+        (lambda: router.judge(one), "this grid has one"),
+        (lambda: router.judge(both, "TOPP"), "TOPP"),
+        (lambda: router.judge(both, max_cost="much"), "max_cost"),
+        (lambda: router.judge(None), r"is not a grid; give what router"),
+        (lambda: router.judge(["a prompt"]), r"is not a grid; give what router"),
+    ):
+        with pytest.raises(SettingsError, match=told):
+            asked()
     assert not server.requests
 
 
-def test_the_table_under_a_cell_says_what_the_judge_said(shell, simulated, monkeypatch):
-    monkeypatch.setenv("NBROUTE_STATIC", "1")
+def test_the_table_under_a_cell_says_what_the_judge_said(static, simulated):
     words = ["What is the capital of Australia?", "What is 7 times 8?"]
     grid = simulated.compare(words, ["SIMPLE", "FRONTIER"], progress=False)
-    simulated.judge(grid, progress=False)
+    static.user_ns["grid"] = simulated.judge(grid, progress=False)
 
-    with capture_output() as shown:
-        shell.display_formatter.ipython_display_formatter(grid)
-
-    data = shown.outputs[0].data
+    data = outputs(static, "grid")[0][0]
 
     assert "as good as FRONTIER in 1 of 2" in data["text/plain"]
     page = data["text/html"]
@@ -144,29 +144,24 @@ def test_the_table_under_a_cell_says_what_the_judge_said(shell, simulated, monke
     assert "answer A falls short of what was asked" in page
 
 
-def pair(prompt, cheaper, expensive, verdict):
-    return {"prompt": prompt, "cheaper": cheaper, "expensive": expensive, "verdict": verdict}
-
-
 def judged(*met, count=40):
     """Pairs of tiers, each with the share of prompts for which the expensive one wins."""
-    rows = []
-    for cheaper, expensive, share in met:
-        rows += [
-            pair(f"p{n}", cheaper, expensive, "expensive" if n < share * count else "cheaper")
-            for n in range(count)
-        ]
-    return pd.DataFrame(rows)
+    rows = [
+        (f"p{n}", cheaper, expensive, "expensive" if n < share * count else "cheaper")
+        for cheaper, expensive, share in met
+        for n in range(count)
+    ]
+    return pd.DataFrame(rows, columns=["prompt", "cheaper", "expensive", "verdict"])
 
 
-def test_strengths_are_those_that_the_pairs_were_drawn_from(router, few_samples):
+def test_strengths_are_those_that_the_pairs_were_drawn_from(router):
     odds = {"LOW": 1.0, "MID": 3.0, "TOP": 9.0}
     met = [
         (low, high, odds[high] / (odds[low] + odds[high]))
         for low, high in [("LOW", "MID"), ("MID", "TOP"), ("LOW", "TOP")]
     ]
 
-    found = router.strengths(judged(*met, count=4_000)).set_index("tier")
+    found = router.strengths(judged(*met, count=1_000)).set_index("tier")
     again, few = (router.strengths(judged(*met, count=20)) for _ in range(2))
 
     assert ["TOP", "MID", "LOW"] == list(found.index)
@@ -179,9 +174,7 @@ def test_strengths_are_those_that_the_pairs_were_drawn_from(router, few_samples)
     assert ((found["high"] - found["low"]) < (few["high"] - few["low"])).all()
 
 
-def test_a_tier_that_always_wins_is_strong_and_not_infinitely_and_ties_make_tiers_alike(
-    router, few_samples
-):
+def test_a_tier_that_always_wins_is_strong_and_not_infinitely_and_ties_make_tiers_alike(router):
     always = judged(("LOW", "MID", 1.0), ("MID", "TOP", 1.0))
     found, ties = router.strengths(always), router.strengths(always.assign(verdict="tie"))
 
@@ -190,13 +183,6 @@ def test_a_tier_that_always_wins_is_strong_and_not_infinitely_and_ties_make_tier
     assert (found[["low", "strength", "high"]] < 1).all(axis=None)
     assert 0.98 < found["strength"][0]
     assert [0.5] * 3 == pytest.approx(list(ties["strength"]))
-
-
-def test_strengths_of_a_grid_that_was_judged(simulated, judged_grid, few_samples):
-    found = simulated.strengths(judged_grid)
-
-    assert "SIMPLE" == list(found["tier"])[-1]
-    assert {*simulated.ladder.names} == {*found["tier"]}
 
 
 @pytest.mark.parametrize(
@@ -212,9 +198,3 @@ def test_strengths_of_a_grid_that_was_judged(simulated, judged_grid, few_samples
 def test_what_strengths_cannot_be_found_in_is_refused(router, frame, told):
     with pytest.raises(SettingsError, match=told):
         router.strengths(frame)
-
-
-@pytest.mark.parametrize("given", ["x", None, ["a prompt"]])
-def test_what_is_no_grid_is_refused(simulated, given):
-    with pytest.raises(SettingsError, match="is not a grid; give what router"):
-        simulated.judge(given)

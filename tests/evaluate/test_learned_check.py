@@ -14,7 +14,6 @@ from cells import error_of, run
 from nbroute.errors import SettingsError
 from nbroute.evaluate.check_training import auc, fit_check, judged_rows
 from nbroute.providers.simulated import known_prompts
-from nbroute.router import Router
 from nbroute.storage.ledger import SqliteLedger
 
 pytest.importorskip("sklearn")
@@ -27,7 +26,7 @@ GOOD, BAD = "The {} was measured twice and weighs {} kg.", "Some {} is perhaps a
 
 
 def labelled(rows=120):
-    """Prompts and lengths that tell nothing, and answers that a few words tell apart."""
+    """Prompts and lengths that say nothing, and answers that differ in a few words."""
     draw = np.random.default_rng(0)
     made = []
     for good in draw.permutation(np.arange(rows) % 2 == 0):
@@ -43,12 +42,7 @@ def few_samples(monkeypatch):
     monkeypatch.setattr("nbroute.evaluate.check_training.SAMPLES", 200)
 
 
-@pytest.fixture(scope="module")
-def check():
-    return fit_check(labelled()).check
-
-
-def test_a_check_that_tells_bad_answers_is_switched_on_and_sends_them_on(router, server):
+def test_a_check_that_knows_bad_answers_is_switched_on_and_sends_them_on(router, server):
     fitted = router.fit_check(labelled())
     for words in (BAD, GOOD):
         server.reply(text=words.format("violin", 640))
@@ -75,35 +69,31 @@ def test_the_figures_are_printed_next_to_those_of_the_prompt_the_length_and_chan
     assert ["the prompt alone", "the answer's length", "chance"] == [one.name for one in rivals]
     assert 0.9 < own.auc[0] <= own.auc[2] <= 1
     assert 0.5 == rivals[-1].auc[0]
-    chosen = [one for one in fitted.catches if one.threshold == fitted.check.threshold]
-    assert pytest.approx(0.8, abs=0.05) == chosen[0].caught
+    (chosen,) = [one for one in fitted.catches if one.threshold == fitted.check.threshold]
+    assert pytest.approx(0.8, abs=0.05) == chosen.caught
     assert "(chosen)" in printed
+    for text in ("", "\ud800", "9" * 1_000_000, "so it is " * 120_000, "是" * 400):
+        for logprob in (None, math.nan, -0.2):
+            assert 0 <= fitted.check.chance("How heavy is it?", text, logprob) <= 1
 
 
-def test_one_that_knows_the_prompt_alone_is_refused_but_can_be_used(router, server):
+def test_one_that_knows_the_prompt_or_the_length_alone_is_refused_but_can_be_used(router, server):
     frame = labelled()
-    frame["good"] = frame["prompt"].str.contains("violin")
+    times = np.random.default_rng(1).integers(1, 40, 120)
+    texts = ["so it is " * count for count in times]
 
-    fitted = router.fit_check(frame)
+    fitted = router.fit_check(frame.assign(good=frame["prompt"].str.contains("violin")))
+    longer = router.fit_check(frame.assign(text=texts, good=times > np.median(times)))
 
-    assert not fitted.better
+    assert (False, False) == (fitted.better, longer.better)
     assert "not better, so not switched on" in repr(fitted)
+    assert "the answer's length" in repr(longer).splitlines()[-1]
     assert not Path("learned_check.npz").exists()
     with pytest.raises(SettingsError, match=r"no learned check yet: .*fit_check\(frame\)"):
         router.route("hello", checks=["learned"])
     assert [] == server.requests
     result = router.route("hello", checks=[fitted.check])
     assert ["learned"] == [one.check for one in result.rungs[0].verdicts]
-
-
-def test_longer_is_better_is_no_reason_to_switch_it_on(simulated):
-    times = np.random.default_rng(1).integers(1, 40, 120)
-    texts = ["so it is " * count for count in times]
-
-    fitted = simulated.fit_check(labelled().assign(text=texts, good=times > np.median(times)))
-
-    assert not fitted.better
-    assert "the answer's length" in repr(fitted).splitlines()[-1]
 
 
 def test_a_later_router_and_a_cell_find_it_next_to_the_ledger(simulated, shell):
@@ -120,7 +110,7 @@ def test_a_later_router_and_a_cell_find_it_next_to_the_ledger(simulated, shell):
     assert f"likely to be wrong, by your {len(frame)} labels" in text + run(shell, "%route why")[0]
 
 
-def test_a_damaged_or_foreign_file_is_one_line_and_sends_nothing(simulated, shell):
+def test_a_damaged_or_foreign_file_is_one_line_and_sends_nothing(simulated, shell, opened):
     for content in (b"", b"PK\x03\x04 no zip", b"\x00" * 100):
         Path("learned_check.npz").write_bytes(content)
         told = error_of(shell, "%%route --check learned\nIs a whale a fish?")
@@ -143,26 +133,24 @@ def test_a_damaged_or_foreign_file_is_one_line_and_sends_nothing(simulated, shel
     ):
         np.savez("learned_check.npz", **(arrays | changed))
         with pytest.raises(SettingsError, match=told):
-            Router(profile="simulated").route("hello", checks=["learned"])
+            opened(profile="simulated").route("hello", checks=["learned"])
 
 
 def test_judged_pairs_give_a_check_that_speaks_of_the_worse(simulated):
-    frame = labelled(60)
     by_word = labelled(120).groupby("good")["text"]
-    frame["better"], frame["worse"] = (by_word.get_group(good).tolist() for good in (True, False))
-    frame = frame[["prompt", "better", "worse"]]
+    better, worse = (by_word.get_group(good).tolist() for good in (True, False))
 
-    fitted = simulated.fit_check(frame)
+    fitted = simulated.fit_check(labelled(60)[["prompt"]].assign(better=better, worse=worse))
 
-    assert 2 * len(frame) == fitted.check.labels
+    assert 120 == fitted.check.labels
     assert 0.5 == fitted.lines[1].auc[0]
     result = simulated.route("Is a whale a fish?", checks=["learned"])
     assert "likely to be the worse of two" in result.rungs[0].verdicts[0].reason
 
 
 def test_labels_of_this_session_and_of_earlier_ones_with_texts_will_do(make_router, server):
-    rows = [*labelled().itertuples()]
-    for store_text, some in ((True, rows[:60]), (False, rows[60:70]), (True, rows[70:])):
+    rows = [*labelled(90).itertuples()]
+    for store_text, some in ((True, rows[:40]), (False, rows[40:50]), (True, rows[50:])):
         router = make_router(ledger=SqliteLedger(Path("kept.sqlite"), store_text=store_text))
         for row in some:
             server.reply(text=row.text)
@@ -174,9 +162,9 @@ def test_labels_of_this_session_and_of_earlier_ones_with_texts_will_do(make_rout
     fitted = router.fit_check()
 
     assert fitted.better
-    assert 110 == fitted.check.labels
+    assert 80 == fitted.check.labels
     later = make_router(ledger="kept.sqlite").fit_check()
-    assert 110 == later.check.labels
+    assert 80 == later.check.labels
     assert "10 labelled answers were left out, as their texts were not kept." in repr(later)
 
 
@@ -185,27 +173,17 @@ def test_labels_without_texts_are_told(router, make_router):
         router.fit_check()
     router.label(router.route("hello"), "good")
     router.ledger.close()
-    with pytest.raises(
-        SettingsError, match="texts of 1 labelled answers were not kept; store_text"
-    ):
+    with pytest.raises(SettingsError, match="texts of 1 labelled answers were not kept; store_"):
         make_router().fit_check()
-
-
-@pytest.mark.parametrize(
-    "text", ["", " ", "\ud800", "9" * 1_000_000, "so it is " * 120_000, "是" * 400]
-)
-def test_any_answer_gets_a_chance(check, text):
-    for logprob in (None, math.nan, -0.2):
-        assert 0 <= check.chance("How heavy is it?", text, logprob) <= 1
 
 
 def test_where_labels_came_with_log_probabilities_they_are_asked_for(router, server):
     frame = labelled()
-    frame["logprob"] = [-0.1 if good else -0.9 for good in frame["good"]]
 
-    assert router.fit_check(frame).check.reads_logprob
+    fitted = router.fit_check(frame.assign(logprob=np.where(frame["good"], -0.1, -0.9)))
     router.route("hello", tier="LOW", checks=["learned"])
 
+    assert fitted.check.reads_logprob
     assert server.requests[-1].json["logprobs"]
 
 
@@ -219,7 +197,6 @@ def changed(**columns):
         (labelled(0), "'prompt'|too few"),
         (labelled(30), "30 or more|too few; give 50"),
         (changed(good=True), "120 good and 0 bad answers are too few"),
-        (changed(good=False), "0 good and 120 bad answers are too few"),
         (changed(good=["perhaps", *["good"] * 119]), "row 1 has the label 'perhaps'"),
         (changed(good=[math.nan] * 120), "row 1 has the label nan"),
         (changed(text=""), "row 1 has the text ''"),
@@ -239,10 +216,10 @@ def test_labels_that_cannot_be_used_are_one_line(simulated, frame, says):
     assert "\n" not in str(caught.value)
 
 
-def test_a_share_to_catch_that_is_none_is_one_line(simulated):
-    for catch in (0, 1, -1, "half", True, None):
+def test_a_share_to_catch_that_is_not_a_share_is_refused():
+    for catch in (0, 1, "half", True, None):
         with pytest.raises(SettingsError, match="is not a share"):
-            simulated.fit_check(labelled(), catch=catch)
+            fit_check(labelled(), catch=catch)
 
 
 def test_words_and_numbers_of_a_spreadsheet_are_read_as_labels():
