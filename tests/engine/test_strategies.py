@@ -108,6 +108,7 @@ def test_when_no_answer_passes_the_best_one_comes_back_marked(router, server, an
     assert answers[("LOW", "MID").index(tier)] == result.text == result.answer.text
     assert "ok" == result.answer.status
     assert all(any(one in told for told in result.notices) for one in says)
+    assert (tier == "MID") == any("none of" in told for told in result.notices)
     assert sum(row["cost_usd"] for row in router.ledger.rows()) == result.cost_usd
 
 
