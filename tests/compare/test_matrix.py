@@ -12,7 +12,7 @@ import pytest
 from loopback import Reply, prompt_of
 
 from nbroute.checks import own
-from nbroute.compare.matrix import chosen, headlines, lines_of, overview, share, totals_of
+from nbroute.compare.matrix import ROWS, chosen, headlines, lines_of, overview, share, totals_of
 from nbroute.errors import PromptError, SettingsError
 
 TABLE = {"word": ["cat", "dog"], "lang": ["French", "German"]}
@@ -187,6 +187,7 @@ def test_checks_are_counted_and_the_cheapest_that_passes_them_is_named(router, s
     assert shown.rows[0][2].startswith("✗ The capital")
     assert shown.below[0].startswith("LOW: $0.0")
     assert "passes 2 of 2" in shown.below[0]
+    assert f"and {ROWS} more rows: grid.frame() has all" == overview(grid, lines * ROWS).below[-1]
     grid = router.compare(["capital", "moon"], ["LOW", "TOP"], checks=[own(is_short, "is_short")])
     told = headlines(grid, lines_of(grid), totals_of(grid, lines_of(grid)))
     assert any("none passes every check; LOW comes closest: 1 of 2" in one for one in told)

@@ -279,6 +279,7 @@ def test_a_budget_may_allow_only_some_and_one_that_refuses_all_is_raised(router,
 
     assert ["ok", "ok", "not sent"] == statuses(comparison)
     assert isinstance(comparison.column("TOP").error, BudgetExceeded)
+    assert ["TOP", "large", "not", "sent"] == str(comparison).splitlines()[3].split()
     assert ["medium", "small"] == sorted(server.asked)
     router.set_budget("0.000001")
     with pytest.raises(BudgetExceeded):

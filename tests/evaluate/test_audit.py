@@ -248,6 +248,7 @@ def test_the_noise_is_the_same_model_asked_twice(router, server):
     assert 6 == len(again) == found.tally("again").n
     assert {"MID"} == set(again["cheaper"]) == set(again["expensive"])
     assert 36 == len(server.requests)
+    assert len(found.frame().query("direction == 'up' and verdict != 'tie'")) == len(found.pairs())
     told = "noise: asked twice, the judge preferred one of the same model's two answers in 6 of 6"
     assert told in words_of(found)
     few = audited(router, 1, frame=framed(8), judge=longer, again=0.1)

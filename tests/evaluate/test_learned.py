@@ -345,7 +345,7 @@ def changed(**columns):
         (outcomes().assign(weak=0.0), "better in every row"),
         (outcomes().assign(group=outcomes()["weak"]), "all other rows have the same label"),
         ([("hello", "SIMPLE")], "list is not a table; give a DataFrame or a CSV file"),
-        ("nowhere.csv", "'nowhere.csv' cannot be read as CSV"),
+        ("nowhere.csv", "'nowhere.csv' cannot be read as CSV.*No such file"),
     ],
 )
 def test_a_table_that_cannot_be_used_says_why(frame, said):
