@@ -87,8 +87,9 @@ class Quality:
             told = "each tier adds the same on every prompt, so no choice among them beats chance"
         else:
             told = self.outcomes.scope + self._against(self.rival)
-        if best and self.n >= FEWEST and best.ahead[2] < 0:
-            told += f"; {_most(best.shares)} alone is better and costs no more: "
+        if best and self.n >= FEWEST and best.ahead[1] <= 0:
+            than = "is better" if best.ahead[2] < 0 else "may be as good"
+            told += f"; {_most(best.shares)} alone {than} and costs no more: "
             told += f"routing's lead over it is {_points(best.ahead)}"
         return told
 

@@ -101,8 +101,10 @@ def test_routing_that_knows_what_is_hard_beats_its_own_share_and_the_opposite_is
     assert points.replace(" points", "") in repr(wrong)
 
 
-def test_a_single_tier_that_is_better_and_costs_no_more_is_named(sharp):
-    frame = scores()
+def test_a_single_tier_that_is_better_or_as_good_and_costs_no_more_is_named(sharp):
+    frame, few = scores(), scores(rows=60)
+    close = sharp.quality(few.assign(LOW=np.roll(few["TOP"], 1))).verdict
+    assert "; LOW alone may be as good and costs no more: routing's lead over it is " in close
 
     found = sharp.quality(frame.assign(LOW=0.9, TOP=frame["TOP"] * 0.5))
 
