@@ -105,7 +105,8 @@ def test_the_bill_and_logprobs_of_an_answer_cut_short_are_read(server, provider,
 def test_what_may_pass_is_tried_again_when_the_server_says_and_no_more(server, connect):
     for status in (429, 503):
         server.reply(status=status, error="slow down", headers={"Retry-After": "0.01"})
-    assert "ok" == text_of(connect(max_retries=2).send(asking()))
+    # more time than a clock can count is no error
+    assert "ok" == text_of(connect(max_retries=2, timeout_s=math.inf).send(asking()))
     assert 3 == len(server.requests)
 
     server.handler = lambda _: Reply(status=400, error="no")
@@ -163,11 +164,6 @@ def test_an_answer_that_takes_too_long_is_asked_for_once(server, connect, case):
 
     assert re.search(says, message)
     assert 1 == len(server.requests)
-
-
-@pytest.mark.parametrize("seconds", [1e12, math.inf])
-def test_more_time_than_a_clock_can_count_is_no_error(connect, seconds):
-    assert "ok" == text_of(connect(timeout_s=seconds).send(asking()))
 
 
 # Errors

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from importlib.util import find_spec
 
 import pytest
 from calls import text_of
@@ -108,6 +109,7 @@ def test_what_cannot_be_run_is_named_with_its_cure(tmp_path, monkeypatch):
     mine = gguf(tmp_path / "tinyllama.gguf")
 
     assert "nbroute pull" in refused(None, SMOLLM2)
+    assert ("pip install" in refused(None, SMOLLM2)) == (find_spec("xllamacpp") is None)
     assert re.search(f"{gone}.*nbroute pull", refused(gone, "gone"))
     assert f"'{page}' is not a GGUF file" in refused(page, "page")
     assert "did you mean 'tinyllama'" in refused(mine, "tinylama", UnknownModel)

@@ -39,7 +39,6 @@ from nbroute.sandbox import Outcome, feedback
 from nbroute.types import Message, Reply, Request, Usage
 
 SMALL, LARGE = "simulated/gpt-4o-mini", "simulated/claude-opus-4"
-ALL_MODELS = pytest.mark.parametrize("model", MODELS)
 
 
 def asking(prompt="What is the capital of France?", *, model=SMALL, **parts):
@@ -145,8 +144,8 @@ def test_the_prompts_it_names_are_near_by_their_words_in_every_process():
         assert nearest in text_of(answer(asking(prompt))).partition(" and ")[0]
 
 
-@ALL_MODELS
-def test_the_same_request_gets_the_same_answer_and_the_articles_times(model):
+@pytest.mark.parametrize("model", MODELS)
+def test_the_same_request_gets_the_same_answer_the_articles_times_and_valid_json(model):
     chunks, other = answer(asking(model=model)), answer(asking("Is a whale a fish?", model=model))
     clock = [chunk.clock_ms for chunk in chunks]
     per_token = (clock[-1] - clock[0]) / chunks[-1].usage.output_tokens
@@ -157,13 +156,10 @@ def test_the_same_request_gets_the_same_answer_and_the_articles_times(model):
     assert pytest.approx(1000 / MODELS[model].tokens_per_second, rel=0.12) == per_token
     assert sorted(clock) == clock
 
-
-@ALL_MODELS
-def test_json_is_the_answer_or_valid_and_marked(model):
-    paris = json.loads(text_of(answer(asking(model=model, json=True))))
-    unknown = json.loads(text_of(answer(asking('say "hi"\n', model=model, json=True))))
-    assert ("Paris", True) == (paris["capital"], unknown["simulated"])
-    assert "no answer to this prompt" in unknown["note"]
+    prompts = ("What is the capital of France?", 'say "hi"\n')
+    told = [json.loads(text_of(answer(asking(one, model=model, json=True)))) for one in prompts]
+    assert ("Paris", True) == (told[0]["capital"], told[1]["simulated"])
+    assert "no answer to this prompt" in told[1]["note"]
 
 
 @given(prompt=st.text(), max_tokens=st.integers(1, 80), stream=st.booleans())
@@ -435,20 +431,18 @@ def test_strong_models_pass_the_plain_test_the_weakest_fails_and_a_traceback_hel
     assert answers[2] == text_of(answer(on_tier(f"{known(word)}\n\n{failed}", RUNGS[1])))
 
 
-def test_a_prompt_is_known_in_spite_of_the_feedback_that_its_answer_was_not_json():
+def test_a_prompt_is_known_in_spite_of_feedback_and_strong_models_treat_edges_with_care():
     prompt = "Name the three largest moons of Jupiter as a JSON list."
     failed = valid_json(Reply("Ganymede", "a model", Usage(1, 1), "stop", 1.0, None)).feedback
     helped = text_of(answer(on_tier(f"{prompt}\n\n{failed}", RUNGS[0])))
+    stable = "[id(x) for x in merge_sorted([p], [q])] == [id(p), id(q)]"
+
     assert answers_of(prompt)[1] == helped
-
-
-def test_strong_models_treat_the_edges_of_median_and_merge_with_care():
+    for text in answers_of(known("merges two sorted"))[2:]:
+        assert holds(f"[p := 1.0, q := 1] and {stable} and merge_sorted([], [1]) == [1]", text)
     for text in answers_of(known("median"))[2:]:
         with pytest.raises(ValueError, match="no numbers"):
             holds("median([])", text)
-    stable = "[id(x) for x in merge_sorted([p], [q])] == [id(p), id(q)]"
-    for text in answers_of(known("merges two sorted"))[2:]:
-        assert holds(f"[p := 1.0, q := 1] and {stable} and merge_sorted([], [1]) == [1]", text)
 
 
 def queried(text):
@@ -544,17 +538,14 @@ def test_a_failure_may_be_an_answer_that_is_refused_slow_broken_off_cut_or_not_j
         next(pieces)
 
 
-def test_one_model_can_fail_while_the_others_answer():
+def test_one_model_can_fail_while_the_others_answer_and_a_list_is_used_up_in_all_threads():
     provider = Simulated(fail={SMALL: "timeout", LARGE: ["auth"]})
     for model, error in ((SMALL, "timeout"), (SMALL, "timeout"), (LARGE, "auth")):
         with pytest.raises(FAILING[error]):
             list(provider.send(asking(model=model)))
-
     assert text_of(provider.send(asking(model=LARGE)))
     assert text_of(provider.send(asking(model="simulated/gpt-4o")))
 
-
-def test_a_list_of_failures_is_used_up_call_by_call_in_all_threads():
     provider = Simulated(fail=["rate_limit", None] * 10)
 
     def failed(_):

@@ -138,30 +138,32 @@ def test_what_the_chunks_of_a_stream_report_is_put_together(reported, events, us
     assert usage == reported(True, *events)
 
 
+def billed(usd, **bill):
+    return [{"usage": COUNTS | bill}], Usage(20, 5, 0, usd and Decimal(usd))
+
+
 @STREAMING
 @pytest.mark.parametrize(
-    ("bill", "usd"),
+    ("events", "usage"),
     [
-        ({"cost": 0.0021}, "0.0021"),
-        ({"cost": "0.0021"}, "0.0021"),
-        ({"cost": 0}, "0"),
+        billed("0.0021", cost="0.0021"),
+        billed("0", cost=0),
         # https://github.com/BerriAI/litellm/issues/38802 (DeepInfra)
-        ({"estimated_cost": 8.775e-06}, "0.000008775"),
+        billed("0.000008775", estimated_cost=8.775e-06),
         # https://github.com/pydantic/pydantic-ai/issues/7033 (Vercel)
-        ({"cost": 1.316e-05, "market_cost": 2e-05, "gateway_cost": 2e-05}, "0.00001316"),
+        billed("0.00001316", cost=1.316e-05, market_cost=2e-05, gateway_cost=2e-05),
         # https://openrouter.ai/docs/use-cases/usage-accounting
-        ({"cost": 0.95, "cost_details": {"upstream_inference_cost": 19}}, "19.95"),
-        ({"cost": 2, "is_byok": False, "cost_details": {"upstream_inference_cost": 2}}, "2"),
-        ({"cost": 2, "is_byok": False, "cost_details": {"upstream_inference_cost": 9}}, "2"),
-        ({"cost": 1, "is_byok": True, "cost_details": {"upstream_inference_cost": None}}, "1"),
-        *[({"cost": wrong}, None) for wrong in (True, {"total": 1}, "free", -1, [0.1], "NaN", 1e9)],
-        ({"cost": {"total_cost": "NaN"}}, None),
-        ({"cost_in_usd_ticks": -1}, None),
+        billed("19.95", cost=0.95, cost_details={"upstream_inference_cost": 19}),
+        billed("2", cost=2, is_byok=False, cost_details={"upstream_inference_cost": 2}),
+        billed("2", cost=2, is_byok=False, cost_details={"upstream_inference_cost": 9}),
+        billed("1", cost=1, is_byok=True, cost_details={"upstream_inference_cost": None}),
+        *[billed(None, cost=one) for one in (True, {"total": 1}, "free", -1, [0.1], "NaN", 1e9)],
+        billed(None, cost={"total_cost": "NaN"}),
+        billed(None, cost_in_usd_ticks=-1),
     ],
 )
-def test_a_bill_is_read_as_the_endpoint_writes_it(reported, stream, bill, usd):
-    expected = Usage(20, 5, 0, usd and Decimal(usd))
-    assert expected == reported(stream, {"usage": COUNTS | bill})
+def test_a_bill_is_read_as_the_endpoint_writes_it(reported, stream, events, usage):
+    assert usage == reported(stream, *events)
 
 
 @pytest.mark.parametrize(
