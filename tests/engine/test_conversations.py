@@ -47,6 +47,16 @@ def test_a_thread_sends_its_turns_along_and_an_escalation_replaces_one(router, s
     assert 2 == len(alone)
 
 
+def test_an_earlier_turn_that_is_escalated_keeps_the_turns_after_it(router, server):
+    first = router.route("What is the capital of Portugal?", thread="trip")
+    router.route("And of Spain?", thread="trip", tier="LOW")
+    router.escalate(first)
+    router.route("And of Italy?", thread="trip", tier="LOW")
+
+    asked = [m["content"] for m in server.requests[-1].json["messages"] if m["role"] == "user"]
+    assert ["What is the capital of Portugal?", "And of Spain?", "And of Italy?"] == asked
+
+
 def test_a_follow_up_is_classified_with_what_it_follows_and_a_new_question_comes_down(levels):
     prompts = ["Give a proof that there are infinitely many primes.", "Why does that work?"]
     prompts += ["And is it short?", "What is the German word for apple?"]

@@ -166,6 +166,7 @@ def test_down_says_what_the_more_expensive_tier_wasted_and_both_name_the_ends_of
     assert "1 prompt with LOW's answer: no tier is below it" in str(both)
     bars = both.chart().frame()
     assert {"LOW, up", "MID, up", "MID, down", "TOP, down"} < set(bars["pair"])
+    assert {"judge", "pairs"} < set(bars)
     assert bars.groupby("pair")["share"].sum().round(6).eq(1).all()
     assert "prefers the more expensive" in both.chart()._repr_html_()
 

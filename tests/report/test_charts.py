@@ -139,7 +139,8 @@ def test_the_escalation_rate_is_a_sentence_and_not_a_bar(escalated, word):
     figure = report(*rows).chart("escalation")
     page = Told(figure._repr_html_())
 
-    assert escalated / 10 == figure.rows[0]["rate"]
+    rate = escalated / 10
+    assert {"answered": 10, "escalated": escalated, "rate": rate}.items() <= figure.rows[0].items()
     assert word in figure.alt
     assert word in page
     assert "table" not in page.tags
