@@ -1,1 +1,1 @@
-"""How well a classifier routes, training one, and a session under other settings."""
+"""How good routing is, learning from labels, and a session under other settings."""

@@ -20,16 +20,16 @@ from nbroute.classify.ngrams import Weights
 from nbroute.evaluate.training_data import Labelled
 from nbroute.types import Ladder
 
-#: The shipped weights were trained with it, too. From 0.02 to 0.1 the figures are the same.
+#: As for the shipped weights. From 0.02 to 0.1 the figures are the same.
 PENALTY = 0.05
-#: What a tier's bias counts as, beside words of length 1 together: less, so that ten labels say
-#: little about how frequent a tier is. It was chosen on the shipped prompts of other hands.
+#: A tier's bias counts this much, all words together 1: ten labels then say little about how
+#: frequent a tier is. Chosen on shipped prompts by other authors.
 BIAS = 0.3
-#: How far from 1 the sharpness is thought to be, in logarithm, before a label is seen.
+#: The standard deviation of the logarithm of the sharpness before a label is seen.
 UNSURE = 0.25
-#: Up to so many prompts, their inner products are held in memory: 32 MB.
+#: Up to this many prompts, their inner products are held in memory: 32 MB.
 DENSE = 2_000
-#: Below so many prompts there are ten folds, else five.
+#: With fewer prompts there are ten folds, else five.
 FEW = 100
 
 
@@ -46,7 +46,7 @@ class Rows:
     levels: np.ndarray
 
     def moved(self, rows: np.ndarray) -> np.ndarray:
-        """What those rows add to the prior's weights: (PLACES + 1) x tiers."""
+        """What these rows add to the prior's weights: (PLACES + 1) x tiers."""
         from scipy.optimize import minimize
         from threadpoolctl import threadpool_limits
 
@@ -67,15 +67,14 @@ class Rows:
 
         first = np.zeros(short.shape[1] * right.shape[1])
         limits = {"ftol": 1e-10, "gtol": 1e-5}
-        with threadpool_limits(
-            1
-        ):  # threads of BLAS that wait for each other take ten times as long
+        # BLAS threads that wait for each other take ten times as long
+        with threadpool_limits(1):
             best = minimize(loss, first, jac=True, method="L-BFGS-B", options=limits)
         logs = log_chances(start + short @ best.x.reshape(-1, right.shape[1]))
         return np.asarray(columns.T @ (right - np.exp(logs)) / PENALTY)
 
     def held_out(self, folds: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
-        """Each row's log-odds by weights that its own fold moved nothing of."""
+        """Each row's log-odds by weights that its own fold has not moved."""
         odds: np.ndarray = self.start.copy()
         for kept, held in folds:
             odds[held] += self.columns[held] @ self.moved(kept)
@@ -90,19 +89,13 @@ def log_chances(odds: np.ndarray) -> np.ndarray:
 
 
 def prepared(labelled: Labelled, ladder: Ladder) -> Rows:
-    """The rows with the shipped weights as their prior.
-
-    A prompt that those were trained on has the log-odds of the fold that it was left out of.
-    """
+    """The rows with the shipped weights as their prior, held out as in `_shipped_odds`."""
     columns = _columns(labelled.prompts, ngrams.shipped())
     return Rows(columns, _shipped_odds(labelled.prompts) @ places(ladder), labelled.levels)
 
 
 def shipped_levels(prompts: Sequence[str], ladder: Ladder) -> tuple[np.ndarray, np.ndarray]:
-    """How high the shipped classifier puts each prompt, and the place of the tier it picks.
-
-    One that it was trained on is judged by the fold that it was left out of.
-    """
+    """How high the shipped classifier puts each prompt, and the place of the tier it picks."""
     logs = log_chances(_shipped_odds(prompts))
     tiers = [ladder.index(tier_of(label, ladder) or ladder.default) for label in LABELS]
     return np.exp(logs) @ np.arange(len(LABELS)), np.array(tiers)[logs.argmax(axis=1)]
@@ -111,19 +104,19 @@ def shipped_levels(prompts: Sequence[str], ladder: Ladder) -> tuple[np.ndarray, 
 def adapted(rows: Rows, ladder: Ladder, held_out: np.ndarray) -> Weights:
     """The shipped weights moved by all rows, as sharp as the rows' held-out odds should be."""
     known, added, to = ngrams.shipped(), rows.moved(np.arange(len(rows.levels))), places(ladder)
+    weights = known.sharpness * known.weights @ to + added[:-1]
     return replace(
         known,
-        # Kept in two bytes each, so that a saved classifier is the same one.
-        weights=_in_two_bytes(known.sharpness * known.weights @ to + added[:-1]),
+        weights=weights.astype(np.float16).astype(np.float32),  # as they are in a file
         bias=known.sharpness * known.bias @ to + BIAS * added[-1],
         sharpness=_sharpness(held_out, rows.levels),
     )
 
 
 def places(ladder: Ladder) -> np.ndarray:
-    """What of each shipped label goes to each tier: labels x tiers, of which each sums to 1.
+    """The share of each shipped label in each tier: labels x tiers, where each tier sums to 1.
 
-    It is the mean of the labels that stand for the tier, else of the two on either side.
+    A tier is the mean of the labels that stand for it, or of the two on either side.
     """
     tiers = len(ladder.tiers)
     to = np.zeros((len(LABELS), tiers))
@@ -138,7 +131,7 @@ def places(ladder: Ladder) -> np.ndarray:
 
 
 def _shipped_odds(prompts: Sequence[str]) -> np.ndarray:
-    """The shipped classifier's log-odds, held out where it was trained on the prompt."""
+    """The shipped classifier's log-odds, held out if it was trained on the prompt."""
     known = ngrams.shipped()
     chances = np.array(
         [
@@ -146,7 +139,7 @@ def _shipped_odds(prompts: Sequence[str]) -> np.ndarray:
             for prompt, out in zip(prompts, ngrams.held_out(prompts), strict=True)
         ]
     )
-    # Held-out chances are rounded to 1/255: none is thought less likely than half of that.
+    # Held-out chances are rounded to 1/255: none counts as less likely than half of that.
     odds: np.ndarray = np.log(np.maximum(chances, 0.5 / 255))
     return odds
 
@@ -163,7 +156,7 @@ def _columns(prompts: Sequence[str], known: Weights) -> Any:
 
 
 def _sharpness(odds: np.ndarray, levels: np.ndarray) -> float:
-    """The factor on log-odds under which the levels are the likeliest, near 1 for few of them.
+    """The factor on log-odds that makes the levels most likely, near 1 if there are few.
 
     Temperature scaling: Guo et al. 2017, "On Calibration of Modern Neural Networks".
     """
@@ -174,8 +167,3 @@ def _sharpness(odds: np.ndarray, levels: np.ndarray) -> float:
         return float((log / UNSURE) ** 2 / 2 - right.sum())
 
     return float(np.exp(minimize_scalar(surprise, bounds=(-2, 2), method="bounded").x))
-
-
-def _in_two_bytes(weights: np.ndarray) -> np.ndarray:
-    kept: np.ndarray = weights.astype(np.float16).astype(np.float32)
-    return kept

@@ -45,16 +45,15 @@ from nbroute.report.table import counted, with_effort
 from nbroute.types import Usage
 
 Way = Literal["up", "down", "both"]
-#: More prompts than this are not audited without a bound on what they cost.
-MOST_UNBOUNDED = 2_000
-#: Nor are more than this with one: all are looked at before the first is sent.
-_MOST = 50_000
+#: The most prompts that are audited without a bound on their cost, and with one: all of them are
+#: looked at before the first is sent.
+MOST_UNBOUNDED, _MOST = 2_000, 50_000
 #: The fewest prompts for which the same model is asked twice, if the sample has as many.
 _FEWEST_AGAIN = 5
-#: Calls whose cost is worked out before anything is sent; the rest are taken to cost the same.
+#: How many calls are priced before anything is sent; the rest are taken to cost the same.
 _LOOKED_AT = 100
-#: Prompts that are asked and then judged together: few where a budget may run out midway, else as
-#: many as are asked at once, or a fifth of the sample, so that Ctrl-C leaves some judged.
+#: Prompts that are asked and then judged together: few if a budget may run out midway, else as
+#: many as are asked at once or a fifth of the sample, so that Ctrl-C leaves some judged.
 _BOUNDED, _AT_ONCE, _PARTS = 8, 16, 5
 #: How the error of a call that was never made, or was stopped, begins.
 _NOT_COME_TO = ("BudgetExceeded", "Interrupted", "not sent")
@@ -62,7 +61,7 @@ _NOT_COME_TO = ("BudgetExceeded", "Interrupted", "not sent")
 
 @dataclass(frozen=True)
 class Ask:
-    """A prompt for one tier; those of the same `shape` and prompt are asked once."""
+    """A prompt for one tier; those with the same prompt and `shape` are asked once."""
 
     prompt: str
     shape: str
@@ -77,7 +76,7 @@ def ask_of(one: Subject, tier: str, **more: str) -> Ask:
 
 @dataclass(frozen=True, eq=False)
 class Beside:
-    """Two answers to judge, from two tiers or twice from one; None for the one we have already."""
+    """Two answers to judge, from two tiers or twice from one; None for one that we have already."""
 
     subject: Subject
     direction: Direction
@@ -91,7 +90,7 @@ class Beside:
         return [one for one in (self.cheaper, self.expensive) if one]
 
     def pair(self, answers: Mapping[Ask, Row]) -> Pair:
-        """The two answers, as far as they have come."""
+        """The two answers so far."""
 
         def text(ask: Ask | None) -> str | None:
             row = answers.get(ask) if ask else None
@@ -103,10 +102,7 @@ class Beside:
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """What an audit will ask; nothing is sent yet.
-
-    `twice` are the indices of the subjects whose more expensive model is asked twice.
-    """
+    """What an audit will ask; for the subjects with an index in `twice`, the same model twice."""
 
     engine: Engine
     subjects: Sequence[Subject]
@@ -116,7 +112,7 @@ class Plan:
     twice: frozenset[int] = frozenset()
 
     def besides(self, places: slice = slice(None)) -> list[Beside]:
-        """The pairs of those subjects; none for one at the end of the ladder."""
+        """The pairs of those subjects; none for a subject at the end of the ladder."""
         ladder, found = self.engine.ladder, list[Beside]()
         for place in range(len(self.subjects))[places]:
             one, pairs = self.subjects[place], list[Beside]()
@@ -214,7 +210,7 @@ def make_plan(  # noqa: PLR0917 - as Router.audit
 
 
 def _at_the_end(plan: Plan) -> str:
-    """The error where no tier is above (or below) those that answered, with the way to look."""
+    """The error if no tier is above (or below) those that answered, with the other direction."""
     names, up = plan.engine.ladder.names, plan.direction == "up"
     if len(names) == 1:
         return f"the ladder has one tier, {names[0]}, so there is none to compare it with"
@@ -226,7 +222,7 @@ def _at_the_end(plan: Plan) -> str:
 
 
 class Kept(dict[tuple[Any, ...], Store]):
-    """The answers of a stopped audit, by what was asked; they are not pickled."""
+    """The answers of a stopped audit, by what was asked; not pickled."""
 
     def __missing__(self, asked: tuple[Any, ...]) -> Store:
         return self.setdefault(asked, Store())
@@ -244,10 +240,7 @@ def run_audit(
     workers: int | None = None,
     before: Audit | None = None,
 ) -> Audit:
-    """Ask and judge what is planned, some prompts at a time. See `Router.audit`.
-
-    What a stopped audit, `before`, has already is not asked again.
-    """
+    """Ask and judge what is planned and not yet done in `before`. See `Router.audit`."""
     purse, every = Purse(max_cost), plan.besides()
     steps = len({ask for one in every for ask in one.asks}) + 2 * len({o.pair({}) for o in every})
     kept = Kept() if before is None or not before.stopped else before.kept
@@ -287,7 +280,7 @@ class _Run:
     _paid_for: set[Pair] = field(default_factory=set)
 
     def work(self) -> None:
-        """Ask and judge some prompts at a time, until all are done or it has to stop."""
+        """Ask and judge a few prompts at a time, until all are done or it has to stop."""
         count, limits = len(self.plan.subjects), self.plan.engine.limits
         budgets = (self.asking.purse.limit, limits.budget_usd, limits.budget_usd_per_day)
         bounded = any(one is not None for one in budgets)
@@ -338,7 +331,7 @@ class _Run:
             self._heed(store, self.plan.judged_by[0], "judging")
 
     def _heed(self, store: Store, tier: str, what: str) -> None:
-        """Note what the calls cost, and why some were not sent."""
+        """Add up what the calls cost, and note why some were not sent."""
         batch = Batch(store)
         spend = self.spends.get((tier, what), Spend()) + batch.cost
         if spend.calls:
@@ -347,7 +340,7 @@ class _Run:
         self.stopped = self.stopped or next(filter(None, not_sent), "").removeprefix("not sent: ")
 
     def _write_down(self, besides: Sequence[Beside]) -> None:
-        """Add a row for each pair that was judged or failed, not for those never reached."""
+        """Add a row for each pair that was judged or failed, but not for those never reached."""
         for one in besides:
             pair, subject = one.pair(self.answers), one.subject
             ruling = self.rulings.get(pair, Ruling(None, None, error=_NOT_COME_TO[0]))
@@ -364,7 +357,7 @@ class _Run:
             self.rows.append(Judged(*found, *paid, error, subject.result))
 
     def _usd(self, ask: Ask | None, subject: Subject) -> float:
-        """What the answer cost; for one from the cache, what it would have cost."""
+        """What the answer cost, or would have cost if it came from the cache."""
         if ask is None:
             return subject.usd
         row, engine = self.answers.get(ask), self.plan.engine

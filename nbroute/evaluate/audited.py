@@ -30,8 +30,8 @@ Direction = Literal["up", "down", "again"]
 WELL = 0.10
 #: "If it is high (over 20%), tighten your routing rules to send more to the expensive tier"
 TIGHTEN = 0.20
-#: Of fewer judged prompts there is no verdict. Wilson's interval is too narrow for them: where 20%
-#: need more, two of three are "over 20%" in every tenth audit, and one of one in every fifth.
+#: With fewer judged prompts there is no verdict, as Wilson's interval is too narrow: if 20% need
+#: more, two of three are "over 20%" in every tenth audit, and one of one in every fifth.
 _FEWEST = 7
 #: Nobody will have more prompts than this judged to settle a verdict.
 _REASONABLE = 10_000
@@ -82,9 +82,8 @@ class Tally(NamedTuple):
 class Judged:
     """Two answers to one prompt and what the judge said about them: a row of the frame.
 
-    `direction` is "again" for two answers of the more expensive model. `picked` is the tier that
-    routing used, `confidence` the classifier's, `result` the id of its answer in the ledger.
-    Money is in US dollars, NaN where it is not known.
+    `direction` is "again" for two answers of the more expensive model; `picked` is the tier that
+    routing used, `result` the id of its answer in the ledger. Money is NaN if it is not known.
     """
 
     direction: Direction
@@ -105,7 +104,7 @@ class Judged:
 
     @property
     def cells(self) -> tuple[Any, ...]:
-        """Itself as a row of the frame."""
+        """The row of the frame."""
         pair, ruling = self.pair, self.ruling
         return (
             *(pair.prompt, self.direction, self.picked, self.confidence),
@@ -119,9 +118,8 @@ class Judged:
 class Down:
     """How the same prompts would have done one tier down.
 
-    `share` is the share for which the cheaper answer would have done (preferred, or a tie),
-    `wasted` what that would have saved in US dollars, out of `spent`, the price of these answers.
-    Both are NaN where a price is not known.
+    The cheaper answer would have done (preferred, or a tie) for `share` of them, which would have
+    saved `wasted` US dollars of the `spent`; both are NaN if a price is not known.
     """
 
     share: float
@@ -132,7 +130,7 @@ class Down:
 
 
 class Agreement(NamedTuple):
-    """How far the judge agrees with your votes: Cohen's kappa, NaN if all say the same thing."""
+    """How far the judge agrees with your votes: Cohen's kappa, NaN if all say the same."""
 
     kappa: float
     n: int
@@ -141,10 +139,10 @@ class Agreement(NamedTuple):
 
 @dataclass(frozen=True)
 class Difference:
-    """Two audits compared on the prompts they share: `difference` is `share` minus `other`.
+    """Two audits compared on the prompts that they share: `difference` is `share` minus `other`.
 
-    The 95% interval is Newcombe's for paired shares. `topmost` of the prompts had the top tier's
-    answer in one of them at least.
+    The 95% interval is Newcombe's for paired shares. `topmost` prompts had the top tier's answer in
+    at least one of the audits.
     """
 
     share: float
@@ -173,10 +171,9 @@ class Difference:
 
 
 def settled_by(share: float) -> int | None:
-    """How many judged prompts put such a share clearly on one side of each of the two borders.
+    """How many judged prompts would put such a share clearly on one side of 10% and of 20%.
 
-    The fewest, and seven at least, whose Wilson interval holds neither 10% nor 20%; None where not
-    even 10,000 do.
+    The fewest, at least seven, whose Wilson interval contains neither; None if 10,000 do not.
     """
 
     def settled(n: int) -> bool:
@@ -191,10 +188,8 @@ def settled_by(share: float) -> int | None:
 class Audit:
     """A sample of answers judged against the next tier's: `print` it, or take its parts.
 
-    `share` is the share of the judged prompts whose answer from one tier up was preferred, with
-    Wilson's 95% `interval` (NaN, and 0 to 1, in an audit that only went down); `down` is how they
-    would have done one tier down. `rows` has each pair. `topmost` are prompts that the top tier
-    had answered already. `stopped` says why it is incomplete; the same call continues it.
+    `rows` has each pair, `topmost` are prompts that the top tier had answered already. `stopped`
+    says why it is incomplete; the same call continues it.
     """
 
     router: Engine
@@ -221,7 +216,7 @@ class Audit:
 
     @property
     def telling(self) -> bool:
-        """Whether the judge ruled, and by what the answers say."""
+        """Whether the judge gave verdicts, and by what the answers say."""
         return bool(self.judged) and not self._distrust
 
     @property
@@ -237,12 +232,12 @@ class Audit:
 
     @property
     def share(self) -> float:
-        """The share of judged prompts whose answer from one tier up was preferred, 0 to 1."""
+        """The share of judged prompts whose answer from one tier up was preferred; NaN for none."""
         return self.tally("up").share("expensive")
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Where that share lies at 95%."""
+        """Where that share lies at 95%, by Wilson's interval."""
         return self.tally("up").interval("expensive")
 
     @property
@@ -262,7 +257,7 @@ class Audit:
 
     @property
     def verdict(self) -> str:
-        """Where the share stands by the article's borders, 10% and 20%; or that it is too early."""
+        """Where the share is relative to the article's 10% and 20%, or that it is too early."""
         if distrust := self._distrust:
             return f"no verdict: {distrust}"
         tally = self.tally("up")
@@ -292,7 +287,7 @@ class Audit:
         return "this judge goes by the position of an answer, not by what it says" if blind else ""
 
     def _unsettled(self) -> str:
-        """Which borders the interval holds, and how many prompts would settle it."""
+        """Which borders the interval contains, and how many prompts would settle it."""
         if self.tally("up").n < _FEWEST:
             return (
                 f"too few to tell: this needs at least {_FEWEST} judged prompts, and usually many "
@@ -314,10 +309,10 @@ class Audit:
         return leaning([*asked], [*asked.values()])
 
     def agreement(self) -> Agreement:
-        """Whether the judge prefers a more expensive tier where your own votes do.
+        """Whether the judge prefers a more expensive tier when your own votes do.
 
         A vote counts if it is on the same answer, or on the same prompt and says enough: "too
-        weak" or "bad" of that tier or a higher one, or any label that names the tier needed.
+        weak" or "bad" for that tier or a higher one, or any label that names the tier needed.
         """
         said = labels_of(self.router, everything=True) if isinstance(self.router, Engine) else []
         votes = {one.prompt: one for one in said} | {one.result: one for one in said if one.result}
@@ -330,9 +325,9 @@ class Audit:
         return Agreement(kappa(both), len(both), sum(a == b for a, b in both))
 
     def frame(self) -> pd.DataFrame:
-        """One row a pair: prompt, tiers, answers, verdict each way and reasons, costs, error.
+        """A row for each pair: prompt, tiers, answers, verdict each way and reasons, costs, error.
 
-        Money and confidence are floats, NaN where not known; a missing verdict is None.
+        Money and confidence are floats, NaN if not known; a missing verdict is None.
         """
         import pandas as pd
 
@@ -421,7 +416,7 @@ class Audit:
     def blocks(self, *, brief: bool = False) -> Iterator[Block]:
         """What it says in parts: a line of text, or a table with its heading.
 
-        `brief` leaves out the verdict and two of the shares, where those are shown already.
+        `brief` leaves out the verdict and two of the shares, if they are shown already.
         """
         of = f"{self.sampled:,} of {counted(self.population, 'prompt')} {self.source}"
         yield f"audit of {of}, judged by {self.judge}"
@@ -490,7 +485,7 @@ class Audit:
 
 
 def _wants_more(label: Label, tier: str, tiers: Sequence[str]) -> bool | None:
-    """Whether the vote says that the tier was too weak; None if it does not tell."""
+    """Whether the vote says that the tier was too weak; None if it does not say."""
     said = label.feedback
     named = label.picked if said == "bad" else label.needed
     if named not in tiers or tier not in tiers:

@@ -1,13 +1,12 @@
 """The cheapest threshold that keeps the loss of quality under a limit, with a stated confidence.
 
 Learn then Test (Angelopoulos et al. 2021, arXiv 2110.01052) by mapie, from the extra `learn`:
-thresholds are tested from the safe end on until one fails (`control_fwer` with a fixed sequence,
-which spends no correction). A loss is 0 or 1, so a threshold's p-value is the exact binomial tail.
-mapie's own for such losses is the same, but for a rounding that now and then counts one loss too
-many; and its `BinaryClassificationController` holds rows x thresholds in memory, while here rows
-are counted once. A step towards the safe end never adds a loss, so that thresholds may be taken
-from the scores at hand (Bates et al. 2021, "Distribution-Free, Risk-Controlling Prediction Sets",
-arXiv 2101.02703).
+thresholds are tested from the safe end until one fails (`control_fwer` with a fixed sequence, which
+needs no correction). A loss is 0 or 1, so a threshold's p-value is the exact binomial tail; mapie's
+own sometimes rounds to one loss too many, and its `BinaryClassificationController` holds rows x
+thresholds in memory. A step towards the safe end never adds a loss, so thresholds may be taken from
+the scores at hand (Bates et al. 2021, "Distribution-Free, Risk-Controlling Prediction Sets", arXiv
+2101.02703).
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ SPLITS = 200
 
 
 class Step(NamedTuple):
-    """A setting: its loss in the data, the bound on that, what it does, costs, and if it holds."""
+    """A threshold: its loss and the bound on it, what it does and costs, and whether it holds."""
 
     threshold: float
     risk: float
@@ -59,10 +58,7 @@ class Held(NamedTuple):
 class Calibration:
     """The cheapest threshold that keeps the loss at `loss` or less with that confidence.
 
-    Printed, it is the tables of its figures. `risk` is the share of losses in the data, `bound`
-    the most it is with that confidence; `moved` the share that the threshold acts on, `saved` the
-    saving in parts of the highest cost (NaN where costs are not known). `held` is how the promise
-    did on random halves.
+    Printed, it is the tables of its figures. `held` is how the promise did on random halves.
     """
 
     of: str
@@ -92,14 +88,14 @@ class Calibration:
 
     @property
     def at_random(self) -> float:
-        """The share of losses if as many were drawn at random from those that can be moved."""
+        """The share of losses if as many of those that can be moved were drawn at random."""
         none, every = self.steps[-1], self.steps[0]
         part = (self.chosen.moved - none.moved) / ((every.moved - none.moved) or 1.0)
         return none.risk + (every.risk - none.risk) * part
 
     @property
     def setting(self) -> str:
-        """The lines for nbroute.toml; for a check, how to name it where it is used."""
+        """The lines for nbroute.toml; for a check, how to name it."""
         number = f"{self.threshold:g}"
         if self.of != "classifier":
             return (
@@ -112,14 +108,15 @@ class Calibration:
         return f"# nbroute.toml\n[nbroute]\nstep_up_below = {number}"
 
     def frame(self) -> pd.DataFrame:
-        """A row a threshold, the safest first: risk, bound, moved, usd, saved, holds.
+        """A row for each threshold, the safest first; only those that hold may be chosen.
 
-        All but the last are floats; shares are 0 to 1. Only thresholds that hold may be chosen.
+        `risk` is the share of losses in the data and `bound` its bound, `moved` the share that the
+        threshold acts on, `usd` the cost and `saved` the saving as a share of the highest cost.
         """
         return pd.DataFrame(self.steps, columns=Step._fields)
 
     def chart(self) -> Figure:
-        """How often it was right against how sure it was, in tenths, with 95% intervals."""
+        """How often it was right against how confident it was, in tenths, with 95% intervals."""
         known = ~np.isnan(self.cases.said)
         said, right = self.cases.said[known], self.cases.right[known]
         tenths, marks = np.minimum((said * 10 + 1e-9).astype(int), 9), []
@@ -221,11 +218,7 @@ def percent(share: float) -> str:
 def calibrate(
     engine: Engine, source: Any, *, loss: float, confidence: float, of: str, seed: int
 ) -> Calibration:
-    """Find that threshold: see `Router.calibrate`.
-
-    SettingsError for data that cannot be used, where no threshold can be promised (it says how
-    many labels it would take), and without mapie.
-    """
+    """See `Router.calibrate`."""
     loss = read_share("loss", loss, most=NOT_ALL, like=0.02)
     confidence = read_share("confidence", confidence, most=NOT_ALL, like=0.9)
     if of not in tuple(KINDS):
@@ -264,7 +257,7 @@ def _holding(losses: np.ndarray, count: int, loss: float, confidence: float) -> 
 
 
 def _bound(losses: Any, count: int, confidence: float) -> Any:
-    """The largest loss at which so few are still seen with a chance over 1 - `confidence`.
+    """The largest loss at which so few are still seen with a chance above 1 - `confidence`.
 
     Clopper and Pearson 1934, "The use of confidence or fiducial limits", one-sided.
     """
@@ -274,7 +267,7 @@ def _bound(losses: Any, count: int, confidence: float) -> Any:
 
 
 def _halves(cells: np.ndarray, loss: float, confidence: float, seed: int) -> Held:
-    """Calibrate on random halves, by cells: nothing else in a row makes a difference."""
+    """Calibrate on random halves, by cells, as nothing else in a row makes a difference."""
     first, count = int(cells.sum()) // 2, int(cells.sum())
     draw = np.random.default_rng(seed).multivariate_hypergeometric(cells.ravel(), first, SPLITS)
     halves = draw.reshape(SPLITS, *cells.shape)
@@ -285,10 +278,7 @@ def _halves(cells: np.ndarray, loss: float, confidence: float, seed: int) -> Hel
 
 
 def _grid(cases: Cases) -> tuple[np.ndarray, np.ndarray]:
-    """The settings from the safe end to the cheap one, and how many of them act on each row.
-
-    A hundred of them, a hundredth of the rows apart.
-    """
+    """The settings from safe to cheap, a hundredth of the rows apart, and how many act on each."""
     ends = sorted((cases.kind.safe, cases.kind.cheap))
     known = cases.scores[~np.isnan(cases.scores)]
     inner = np.round(np.quantile(known, np.linspace(0, 1, 101)), 3)
@@ -310,7 +300,7 @@ def _losses(cells: np.ndarray) -> np.ndarray:
 
 
 def _costs(cases: Cases, places: np.ndarray, settings: int) -> tuple[np.ndarray, float]:
-    """US dollars at each setting, and at most, for the rows with known costs; NaN if none are."""
+    """US dollars at each setting, and at most, for the rows with known costs; NaN if none has."""
     nothing = np.full(settings, math.nan), math.nan
     if cases.usd is None:
         return nothing

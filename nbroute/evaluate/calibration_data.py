@@ -19,9 +19,11 @@ from nbroute.evaluate.quality_data import MOST, WOULD, decisions, estimated
 from nbroute.evaluate.training_data import (
     check_columns,
     frame_of,
+    has_groups,
     judged_by,
     levels_of,
     near_duplicates,
+    numbers_in,
     texts_in,
 )
 from nbroute.report.table import counted
@@ -35,7 +37,7 @@ _FORMS = (
 class Kind(NamedTuple):
     """A threshold: its `safe` and its `cheap` end, and what it does to a prompt or an answer.
 
-    If `safe` is above `cheap` it acts below the threshold, else from the threshold up.
+    It acts on scores below it if `safe` is above `cheap`, else from the threshold up.
     """
 
     safe: float
@@ -45,7 +47,7 @@ class Kind(NamedTuple):
 
 
 _FAILS = ("fails", ("none fails", "all that can fail"))
-#: What can be calibrated. The thresholds are as users write them.
+#: What can be calibrated, with thresholds as users write them.
 KINDS = {
     "classifier": Kind(1.0, 0.0, "one tier up", ("none moved up", "all that can move")),
     "learned": Kind(0.0, 1.0, *_FAILS),
@@ -58,10 +60,10 @@ KINDS = {
 class Cases:
     """What a threshold decides on, a row each; rows are independent of each other.
 
-    The threshold acts on a row by its score (NaN: never); `left` and `done` say whether the row is
-    a loss if left alone and if acted on. `said` is how likely the score makes it to be right (0 to
-    1), `right` whether it was. `usd` is what each costs if left, if acted on, and at most. `given`
-    is how many rows there were before duplicates were counted once.
+    The threshold acts on a row by its score (never if it is NaN); `left` and `done` say whether the
+    row is a loss if left alone and if acted on. `said` is the confidence that it is right, `right`
+    whether it was. `usd` is what each costs if left, if acted on, and at most. `given` is how many
+    rows there were before near-duplicates were counted once.
     """
 
     kind: Kind
@@ -80,15 +82,9 @@ class Cases:
 
 
 def _once(frame: pd.DataFrame, seed: int, noun: str) -> tuple[pd.DataFrame, list[str]]:
-    """One random row of each group of near-duplicates, and what was left out.
-
-    At most `MOST` are kept. A column group says what belongs together.
-    """
+    """One random row of each group or of each set of near-duplicates, and notes; at most `MOST`."""
     texts_in(frame, "prompt")
-    own = "group" if "group" in frame.columns else "prompt"
-    if frame[own].isna().any():
-        row = frame.index[frame[own].isna()][0] + 1
-        raise SettingsError(f"row {row} has no group; name one, or leave the column out.")
+    own = "group" if has_groups(frame) else "prompt"
     kept = frame.sample(frac=1, random_state=seed).drop_duplicates(own)
     drawn = f"Of {counted(len(kept), noun)} {MOST:,} were drawn at random."
     notes, kept = [drawn] if len(kept) > MOST else [], kept.head(MOST)
@@ -99,14 +95,6 @@ def _once(frame: pd.DataFrame, seed: int, noun: str) -> tuple[pd.DataFrame, list
         why = "rows of one group" if own == "group" else "near-duplicates"
         notes.append(f"{counted(len(frame), noun)} are {len(kept):,}, as {why} count once.")
     return kept, notes
-
-
-def _numbers(frame: pd.DataFrame, name: str) -> np.ndarray:
-    if name not in frame.columns:
-        return _numbers(frame.assign(**{name: math.nan}), name)
-    numbers = pd.to_numeric(frame[name], errors="coerce")
-    found: np.ndarray = numbers.to_numpy(dtype=float, na_value=math.nan)
-    return found
 
 
 def of_prompts(engine: Engine, source: Any, seed: int) -> Cases:
@@ -146,7 +134,7 @@ def of_prompts(engine: Engine, source: Any, seed: int) -> Cases:
 
 
 def _pairs(frame: pd.DataFrame) -> pd.DataFrame:
-    """The judged rows of an audit whose other answer is one tier up."""
+    """The rows of an audit that were judged against one tier up."""
     if "verdict" not in frame.columns:
         return frame.head(0)
     known = frame["verdict"].isin(WORTH)
@@ -162,7 +150,7 @@ def _of_audit(kept: pd.DataFrame, present: float) -> Cases:
     """A loss is a prompt that stays put although the expensive answer is preferred."""
     scores = _scores(kept, "confidence", 0.0, 1.0)
     lost = (kept["verdict"] == "expensive").to_numpy(dtype=bool)
-    usd = np.column_stack([_numbers(kept, name) for name in ("cheaper_usd", "expensive_usd")])
+    usd = np.column_stack([numbers_in(kept, name) for name in ("cheaper_usd", "expensive_usd")])
     if (usd < 0).any():
         raise SettingsError(f"a cost is {usd[usd < 0][0]:g} US dollars; leave it empty if unknown.")
     risen, kind = scores < present, KINDS["classifier"]
@@ -230,7 +218,7 @@ def of_answers(engine: Engine, source: Any, of: str, seed: int) -> Cases:
     bad = kept["bad"].to_numpy(dtype=bool)
     if of == "learned":
         check = engine.parts.learned_check()
-        logprobs = [None if math.isnan(one) else one for one in _numbers(kept, "logprob")]
+        logprobs = [None if math.isnan(one) else one for one in numbers_in(kept, "logprob")]
         rows = zip(kept["prompt"], kept["text"], logprobs, strict=True)
         scores = np.array([check.chance(*row) for row in rows])
         said = 1 - scores
@@ -252,7 +240,7 @@ def _scores(
     frame: pd.DataFrame, name: str, least: float, most: float, what: str = ""
 ) -> np.ndarray:
     """The column as numbers, NaN for none; SettingsError if no threshold can be set on it."""
-    scores = _numbers(frame, name)
+    scores = numbers_in(frame, name)
     known = scores[~np.isnan(scores)]
     if not len(known):
         none = f"{what} gives no {name}" if what else f"there is no number in the column {name}"

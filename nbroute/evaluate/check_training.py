@@ -28,6 +28,7 @@ from nbroute.evaluate.training_data import (
     frame_of,
     near_duplicates,
     need,
+    numbers_in,
     read_share,
     texts_in,
 )
@@ -35,17 +36,16 @@ from nbroute.report.table import text_table
 
 _GOOD = frozenset(("good", "better", "1", "1.0", "true", "overkill", "cheapest acceptable"))
 _BAD = frozenset(("bad", "worse", "0", "0.0", "false", "too weak"))
-#: Fewer good or bad answers than this say nothing of what sets them apart.
+#: Fewer good or bad answers than this say nothing about what sets them apart.
 _FEWEST_EACH = 10
-#: The inverse of the ridge penalty, where the measures and the words of a text each have a
-#: length of about 1.
+#: The inverse of the ridge penalty; the measures and the words of a text have a length of about 1.
 _C = 1.0
 FOLDS = 5
 #: Bootstrap samples behind an interval.
 SAMPLES = 1_000
-#: The quantiles of the bad answers' chances at which the table tells what a threshold costs.
+#: The quantiles of the bad answers' chances for which the table shows what a threshold costs.
 _OTHERS = (0.75, 0.5, 0.25, 0.1)
-#: What the check has to beat, each by the columns that it goes by.
+#: What the check has to beat, with the columns that each uses.
 _RIVALS: Mapping[str, Any] = {
     "the prompt alone": [1, *range(len(MEASURES), len(MEASURES) + PLACES)],
     "the answer's length": [0],
@@ -57,8 +57,8 @@ _RIVALS: Mapping[str, Any] = {
 class Judged:
     """Answers that somebody judged: `bad` is 1 for one that is not good, else 0.
 
-    `groups` are numbers, the same for prompts that cross-validation keeps together; `pairs`
-    says that each answer was judged against another one. A logprob that is not known is NaN.
+    `groups` are numbers, the same for prompts that cross-validation keeps together; with `pairs`,
+    each answer was judged against another. A logprob that is not known is NaN.
     """
 
     prompts: list[str]
@@ -84,15 +84,15 @@ def read_judged(source: Any) -> Judged:
             f"all answers are to {len(np.unique(groups))} prompts, so that none can be held back "
             f"to measure on; label answers to {FOLDS} or more."
         )
-    known = pd.to_numeric(frame["logprob"], errors="coerce").to_numpy(dtype=float)
+    known = numbers_in(frame, "logprob")
     bad = np.array(said, dtype=float)
     return Judged(frame["prompt"].tolist(), frame["text"].tolist(), known, bad, groups, pairs)
 
 
 def judged_rows(source: Any) -> tuple[pd.DataFrame, bool]:
-    """An answer a row: prompt, text, logprob, bad (True or False); and whether they were pairs.
+    """A row for each answer: prompt, text, bad (True or False) and other columns; if it was pairs.
 
-    Other columns stay. SettingsError names the row that cannot be used.
+    SettingsError names the row that cannot be used.
     """
     frame = frame_of(source, ANSWER_FORMS)
     pairs = {"better", "worse"} <= set(frame.columns)
@@ -102,8 +102,7 @@ def judged_rows(source: Any) -> tuple[pd.DataFrame, bool]:
     if pairs:
         sides = ("better", "worse")
         frame = pd.concat([frame.assign(text=frame[one], label=one) for one in sides])
-    if "logprob" not in frame.columns:
-        frame = frame.assign(logprob=math.nan)
+
     for name in ("prompt", "text"):
         texts_in(frame, name)
     bad: list[bool] = []
@@ -119,7 +118,7 @@ def judged_rows(source: Any) -> tuple[pd.DataFrame, bool]:
 def votes(engine: Engine) -> tuple[pd.DataFrame, int]:
     """The answers in the ledger that somebody judged, and how many more have no text there.
 
-    SettingsError where no judged answer's text was kept.
+    SettingsError if there is none with a text.
     """
     said = {one.result: one for one in labels_of(engine, everything=True)}
     kept: dict[str, tuple[Any, Any]] = {}
@@ -146,8 +145,8 @@ def votes(engine: Engine) -> tuple[pd.DataFrame, int]:
 class Line(NamedTuple):
     """How well something tells bad answers from good ones, on prompts held back.
 
-    `auc` is the chance that a bad answer ranks above a good one; `ahead` is by how much the
-    learned check's is higher, None for its own line. Both with a 95% interval.
+    `auc` is the chance that a bad answer ranks above a good one, `ahead` by how much the learned
+    check's is higher (None for its own line), both with a 95% interval.
     """
 
     name: str
@@ -156,7 +155,7 @@ class Line(NamedTuple):
 
 
 class Catch(NamedTuple):
-    """What a threshold does: the share of all that fails, of those the bad, of the bad caught."""
+    """What a threshold does: the share of answers that fails, of those bad, of the bad caught."""
 
     threshold: float
     fires: float
@@ -166,10 +165,9 @@ class Catch(NamedTuple):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class FittedCheck:
-    """A fitted check with its figures; printed, it is the table of them.
+    """A fitted check with its figures, measured on prompts held back; printed, it is their table.
 
-    `check` can be given to `checks=[...]` whether or not it was switched on. `catches` are
-    measured on prompts held back.
+    `check` can be given to `checks=[...]` whether or not it was switched on.
     """
 
     check: LearnedCheck
@@ -179,7 +177,7 @@ class FittedCheck:
 
     @property
     def better(self) -> bool:
-        """Whether it is surely ahead of the prompt alone, of the answer's length and of chance."""
+        """Whether it is clearly ahead of the prompt alone, the answer's length and chance."""
         return not self._unbeaten
 
     @property
@@ -207,12 +205,11 @@ class FittedCheck:
 
 
 def fit_check(source: Any, *, catch: float = 0.5, seed: int = 0) -> FittedCheck:
-    """Fit a check on judged answers, and measure it on prompts held back.
+    """Fit a check on judged answers, and measure it on prompts held back: see `Router.fit_check`.
 
-    `source` is as in `Router.fit_check`. Compared are areas under the ROC curve; an interval
-    is that of 1,000 bootstrap samples of groups of near-duplicate prompts. The chances are
-    calibrated on the prompts held back (Platt 1999, "Probabilistic outputs for support vector
-    machines"). SettingsError for labels that cannot be used and without scikit-learn.
+    Areas under the ROC curve are compared, with intervals from 1,000 bootstrap samples of groups
+    of near-duplicate prompts. Chances are calibrated on the prompts held back (Platt 1999,
+    "Probabilistic outputs for support vector machines").
     """
     catch = read_share("catch", catch, most=NOT_ALL, like=0.5)
     need("sklearn", "fitting")
@@ -252,13 +249,19 @@ def fit_check(source: Any, *, catch: float = 0.5, seed: int = 0) -> FittedCheck:
     )
     lines = compared(scores, bad, judged.groups, seed)
     cuts = sorted({cut, *np.quantile(chances[bad == 1], _OTHERS).tolist()}, reverse=True)
-    return FittedCheck(check, lines, tuple(_catch(one, chances, bad) for one in cuts))
+    catches = []
+    for one in cuts:
+        fires = chances >= one
+        hits = float((fires * bad).sum())
+        shares = float(fires.mean()), hits / max(fires.sum(), 1), hits / float(bad.sum())
+        catches.append(Catch(one, *shares))
+    return FittedCheck(check, lines, tuple(catches))
 
 
 def auc(scores: ArrayLike, bad: ArrayLike, counts: ArrayLike | None = None) -> float:
     """The area under the ROC curve: how likely a bad answer has the higher score; ties are half.
 
-    Each row counts as often as `counts` says; NaN where no row that counts is bad, or all are.
+    Each row counts as often as `counts` says. NaN if all rows that count are bad, or none is.
     """
     bad = np.asarray(bad, dtype=float)
     weights = np.ones(len(bad)) if counts is None else np.asarray(counts, dtype=float)
@@ -273,7 +276,7 @@ def auc(scores: ArrayLike, bad: ArrayLike, counts: ArrayLike | None = None) -> f
 def compared(
     scores: Mapping[str, np.ndarray], bad: np.ndarray, groups: np.ndarray, seed: int = 0
 ) -> tuple[Line, ...]:
-    """A line for each of the scores, the first of which is compared with the others."""
+    """A line for each of the scores; the first is compared with the others."""
     _, group = np.unique(groups, return_inverse=True)
     count = int(group.max()) + 1
     drawn = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), SAMPLES)
@@ -282,7 +285,6 @@ def compared(
         for name, one in scores.items()
     }
     own = next(iter(scores))
-
     return tuple(
         Line(
             name,
@@ -293,9 +295,3 @@ def compared(
         )
         for name, one in scores.items()
     )
-
-
-def _catch(cut: float, chances: np.ndarray, bad: np.ndarray) -> Catch:
-    fires = chances >= cut
-    hits = float((fires * bad).sum())
-    return Catch(cut, float(fires.mean()), hits / max(fires.sum(), 1), hits / float(bad.sum()))

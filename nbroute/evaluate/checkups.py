@@ -28,18 +28,18 @@ from nbroute.settings.model import ENVIRONMENT
 from nbroute.types import Tier
 
 SEND, _AUDIT = "%route doctor --send", "%route audit --direction both"
-#: Megabytes of a ledger that are checked page by page in about a second.
+#: A ledger of so many megabytes is checked page by page in about a second.
 _CHECKED_MB = 200
 _OTHER_LEDGER = "~/nbroute-ledger.sqlite3"
 _KEPT = "a new kernel takes another one, if it is named before %load_ext nbroute"
 _LITTLE_ROOM = 50_000_000
-#: With fewer answers, prompts or judged prompts a share of them says nothing.
+#: With fewer answers, prompts or judged pairs a share of them says nothing.
 _ANSWERS, _PROMPTS, _JUDGED = 20, 10, 20
 _ONE_TIER = 0.8
-#: Times the sample of an audit that was too small.
+#: How much larger the next audit is, if one was too small.
 _LARGER = 4
-#: Of 1,349 small changes of 240 prompts by another author, `ngrams` flips 8%, and classifiers by
-#: examples 14%. About 30% of prompts go to the wrong tier anyway (docs/classifiers.md).
+#: 1,349 small changes to 240 prompts by another author change the tier in 8% with `ngrams`, and in
+#: 14% by examples. About 30% of prompts go to the wrong tier anyway (docs/classifiers.md).
 _STEADY, _SHAKY = 0.15, 0.30
 #: Variables that override the settings file.
 _VARIABLES = tuple(
@@ -138,7 +138,7 @@ def _models(patient: Patient) -> Iterator[Finding]:
             by = one_line(row["answered_by"])
             words = f"asked for {tier.model}, {shortened(by, 60)} answers: the name is an alias, "
             cure = f"!nbroute check-endpoint {tier.provider} {tier.model}"
-            if re.fullmatch(r"[\w./:@+-]{1,200}", by):  # else it is no name that could be pasted
+            if re.fullmatch(r"[\w./:@+-]{1,200}", by):  # a name that can be pasted
                 cure = _renamed(patient, tier, by)
             yield Finding("model", "amber", f"{words}or was retired", cure)
         else:
@@ -156,14 +156,14 @@ def _models(patient: Patient) -> Iterator[Finding]:
 
 
 def _missing(patient: Patient, tier: Tier) -> str:
-    """The command that brings what a model that runs here lacks; "" for all others."""
+    """The command that installs what a local model lacks; "" for any other model."""
     own = [one for one in patient.settings.providers if one.name == tier.provider]
     lacks = (model_files.missing(one.gguf) for one in own if one.kind == "local")
     return next(filter(None, lacks), "")
 
 
 def _broken(patient: Patient, tier: Tier, told: str) -> Iterator[Finding]:
-    """A model that did not answer; if it is a fallback, its tier still can."""
+    """A model that did not answer: amber if it is a fallback, as its tier still can."""
     kind, _, words = told.partition(": ")
     if kind == "AuthError":  # the key's check reports it
         return
@@ -231,7 +231,7 @@ def _tiers(patient: Patient) -> Iterator[Finding]:
 
 
 def _audit(patient: Patient, times: int = 1) -> str:
-    """The audit in both directions, of so many times the sample of the last one."""
+    """The audit in both directions, with a sample so many times the last one."""
     if (last := patient.audited) is None:
         return _AUDIT
     share = last.sampled / last.population
@@ -240,7 +240,7 @@ def _audit(patient: Patient, times: int = 1) -> str:
 
 
 def _better(patient: Patient, cheaper: str, expensive: str, verdicts: list[str]) -> Finding:
-    """Whether the more expensive of two tiers is preferred, and surely."""
+    """Whether the more expensive of two tiers is clearly preferred."""
     what, n = "tiers", len(verdicts)
     if not n:
         words = f"whether {expensive} is better than {cheaper}: nothing was judged"

@@ -1,6 +1,6 @@
-"""Examining a router: what is wrong with its set-up, and what cures it.
+"""Examining a router: what is wrong with its set-up, and the cure.
 
-Only `ask` sends: one tiny call a model and a few translations, in the ledger as audits.
+Only `ask` sends: one tiny call for each model and a few translations, in the ledger as audits.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _LONGEST_S = 30.0
 
 
 def _calls(patient: Patient) -> list[tuple[Tier, str]]:
-    """The calls to make: one a model, and translations by the cheapest real one."""
+    """The calls to make: one for each model, and translations by the cheapest real one."""
     tiers = list(patient.alone.values())
     made = [(tier, _PROMPT) for tier in tiers]
     able = [tier for tier in tiers if patient.router.parts.kind(tier) != "simulated"]
@@ -75,7 +75,7 @@ def _options(tier: Tier) -> dict[str, Any]:
 
 
 def ask(patient: Patient, purse: Purse) -> None:
-    """Make the calls; a provider that refused its key is asked nothing more."""
+    """Make the calls; a provider that refused its key is not asked again."""
     refused: set[str] = set()
     calls = _calls(patient)
     with Bar(patient.router, len(calls), unit="call") as bar:
@@ -111,7 +111,7 @@ def _asked(
         if isinstance(error, Interrupted) and not hangs.is_set():
             raise
         problem = named(error)
-        if isinstance(error, Interrupted):  # one that has begun to answer is there
+        if isinstance(error, Interrupted):  # one that has begun to answer does work
             begun = error.result is not None and error.result.text
             problem = "" if begun else f"TimedOut: no answer within {_LONGEST_S:.0f} s"
     finally:
@@ -137,7 +137,7 @@ def examine(
     try:
         for name, check in CHECKS.items():
             for one in _checked(name, check, patient):
-                found.append(one)  # noqa: PERF402 - what was found stays where it is stopped
+                found.append(one)  # noqa: PERF402 - what was found stays if it is stopped
     except KeyboardInterrupt:
         found.append(unknown("stopped", stopped, "%route doctor"))
     keys = known_keys(settings)

@@ -26,7 +26,7 @@ _ORDER: tuple[Colour, ...] = ("green", "amber", "red")
 _WORDS: dict[Colour, str] = {"green": "ok", "amber": "caution", "red": "wrong"}
 _WIDTH, _STATE, _WHAT = 80, 8, 12
 
-#: Tokens of an answer to the doctor: the least that some reasoning models take is 16.
+#: Tokens for an answer to the doctor: some reasoning models refuse fewer than 16.
 _TOKENS = 64
 #: With more calls the session's rows are too many to look through.
 _MOST_ROWS = 20_000
@@ -35,9 +35,9 @@ _MOST_PROMPTS = 100
 
 @dataclass(frozen=True)
 class Finding:
-    """What was looked at, how it is, and the cure: a line to paste.
+    """What was looked at, its state, and the cure: a line to paste.
 
-    `known` is false if it could not be found out; the colour is then amber.
+    If the state could not be found out, it is not `known` and its colour is amber.
     """
 
     what: str
@@ -56,7 +56,7 @@ class Finding:
         return f"{self.state}: {self.what}: {self.words}{self.cure and f': {self.cure}'}"
 
     def lines(self) -> list[str]:
-        """The same in 80 columns; the cure has its own line, to copy."""
+        """The same in 80 columns, with the cure on its own line, to copy."""
         room, blank = _WIDTH - _STATE - _WHAT - 2, " " * (_STATE + _WHAT + 2)
         wide = room if columns(self.words) == len(self.words) else room // 2
         first, *more = textwrap.wrap(self.words, wide) or [""]
@@ -72,9 +72,9 @@ def unknown(what: str, words: str, cure: str) -> Finding:
 
 @dataclass(frozen=True)
 class Examination:
-    """The findings; printed, a line each with its cure.
+    """The findings, printed one by one with their cures, and the `note` last.
 
-    `cost` is what asking the models cost, None if nothing was sent. `note` comes last.
+    `cost` is what asking the models cost, None if nothing was sent.
     """
 
     findings: tuple[Finding, ...]
@@ -87,7 +87,7 @@ class Examination:
         return max((one.colour for one in self.findings), key=_ORDER.index, default="green")
 
     def frame(self) -> pd.DataFrame:
-        """A row a finding: what, colour, words, cure, known."""
+        """A row for each finding: what, colour, words, cure, known."""
         import pandas as pd
 
         names = list(Finding.__dataclass_fields__)
@@ -117,7 +117,7 @@ class Examination:
 class Patient:
     """What the checks look at: the router, its settings, and what its models answered.
 
-    `failed` has what went wrong by provider and model, `translated` a translation by its prompt.
+    `failed` has what went wrong by provider and model, `translated` the translations by prompt.
     """
 
     router: Engine
@@ -131,7 +131,7 @@ class Patient:
 
     @property
     def audited(self) -> Any:
-        """The session's last audit, None where there is none."""
+        """The session's last audit; None if there is none."""
         return getattr(self.router, "audited", None)
 
     @cached_property
@@ -141,7 +141,7 @@ class Patient:
         plain: dict[str, Any] = {"system": "", "effort": None, "max_tokens": _TOKENS}
         for tier in (*parts.ladder.tiers, parts.classifier_tier):
             for target in tier.targets:
-                # Where nothing is billed, all models of a tier are valued alike.
+                # If nothing is billed, all models of a tier have the same value.
                 alike = parts.providers[target.provider].kind != "remote"
                 price = tier.price if alike else target.price
                 named = {"provider": target.provider, "model": target.model, "price": price}
@@ -181,4 +181,4 @@ class Patient:
         told = row["error"] if row and row["status"] == "error" else ""
         told = self.failed.get(key, "") or told or ""
         thinks = told.startswith("BadReply") and "raise max_tokens" in told
-        return "" if thinks else told  # it does answer, and only thought for too long
+        return "" if thinks else told  # it does work, and only thought for too long

@@ -37,11 +37,10 @@ def judge_grid(
     progress: bool | Progress | None = None,
     cancel: threading.Event | None = None,
 ) -> Grid:
-    """Have a judge compare each answer; the same grid, now with the verdicts.
+    """Have a judge compare each answer; the same grid, with the verdicts: see `Router.judge`.
 
-    What a model said is kept with the grid, in its folder if it has one: the same call goes on
-    from there. A function is called again. SettingsError for a grid of one contender and for a
-    judge that does not exist, Interrupted (whose `result` is the grid) on Ctrl-C.
+    What a model said is kept with the grid, in its folder if it has one, and not asked again; a
+    function is called again.
     """
     if not isinstance(grid, Grid):
         raise SettingsError(
@@ -80,7 +79,7 @@ def judge_grid(
 
 
 def most_expensive(grid: Grid) -> Contender:
-    """The contender highest on the ladder; of several there, the one that cost most."""
+    """The contender highest on the ladder; of several, the one that cost most."""
 
     def rank(one: Contender) -> tuple[int, Decimal]:
         cost = grid.batches[one.name].cost
@@ -91,7 +90,7 @@ def most_expensive(grid: Grid) -> Contender:
 
 def _store(router: Engine, grid: Grid, name: str, judge: Judge | None) -> tuple[str, Store]:
     """The name and the store of that judge's verdicts, by its options and prompt."""
-    if callable(judge):  # what it does may have changed since
+    if callable(judge):  # it may have changed since
         return name, Store()
     about = described(router, judge_options(router, judge))
     name = f"{name} {hash_text(repr(sorted(about.items())))}"

@@ -1,7 +1,7 @@
-"""Pairs of answers and what a judge says of them: in both orders, as rows, never a crash.
+"""Pairs of answers and what a judge says about them: in both orders, as rows, never a crash.
 
 LLM-as-a-judge: Zheng et al. 2023, "Judging LLM-as-a-Judge with MT-Bench and Chatbot Arena"
-(arXiv 2306.05685). Judges favour a position, long answers and their own words; so each pair is
+(arXiv 2306.05685). Judges favour a position, long answers and their own words, so each pair is
 judged in both orders, and a verdict that flips with the order is a tie.
 """
 
@@ -31,20 +31,17 @@ WORTH: Mapping[Word, float] = {"cheaper": 1.0, "tie": 0.5, "expensive": 0.0}
 #: A tier, a model, or a function (prompt, a, b) -> "a", "b" or "tie"; None is the top tier.
 Judge = str | Callable[[str, str, str], str]
 
-#: Tokens for the judge's answer: a few sentences, or thoughts before them where it has an effort.
+#: Tokens for the judge's answer: a few sentences, with thoughts before them if it has an effort.
 _ROOM, _THOUGHT = 1_000, 4_000
 _STOPPED = "Interrupted: stopped before it was sent"
 SAME = "the two answers are the same"
-#: From this many verdicts on, a judge that nearly always picks the same position is pointed out.
+#: A judge that nearly always picks the same position is pointed out from this many verdicts on.
 _ENOUGH = 8
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Two answers to one prompt, and the names of the tiers that gave them.
-
-    In `worst_cost`, None stands for an answer that has not come yet.
-    """
+    """Two answers to one prompt (None: not asked for yet), and the tiers that gave them."""
 
     prompt: str
     cheaper: str | None
@@ -57,8 +54,8 @@ class Pair:
 class Ruling:
     """What a judge says about a pair: `forward` is its verdict with the cheaper answer first.
 
-    None is no verdict, and `error` says why; `reasons` are the judge's words in each order.
-    `usd` is what judging cost, None where that is not known.
+    None is no verdict, and `error` says why; `reasons` are its words in each order. `usd` is what
+    judging cost, None if that is not known.
     """
 
     forward: Word | None
@@ -102,7 +99,7 @@ def judge_options(router: Engine, judge: str | None) -> dict[str, Any]:
 def worst_cost(router: Engine, pairs: Sequence[Pair], judge: Judge | None = None) -> Worst:
     """How many calls the judging takes and what they cost at most; nothing is sent.
 
-    An answer that has not come yet counts as long as its tier's `max_tokens` allow.
+    An answer that is not there yet counts as being as long as its tier's `max_tokens` allow.
     """
     if callable(judge):
         return NOTHING
@@ -125,10 +122,9 @@ def judge_pairs(
 ) -> list[Ruling]:
     """What the judge says about each pair, shown to it in both orders.
 
-    A model is asked in a batch, with the purpose "judge"; a function is called on this
-    thread, one pair after the other. What fails, or gives no verdict, is a ruling with its
-    `error`. Two answers that are the same are a tie without asking. `store` keeps two rows for
-    each pair; handed in again, only those without an answer are asked for.
+    A model is asked in a batch, a function is called on this thread. What fails, or gives no
+    verdict, is a ruling with its `error`; two answers that are the same are a tie without asking.
+    `store` has two rows for each pair; handed in again, only those without an answer are asked for.
 
     SettingsError for a judge that does not exist, Interrupted on Ctrl-C; its `result` is the
     rulings so far.
@@ -149,7 +145,7 @@ def judge_pairs(
 
 
 def _settled(pair: Pair) -> str:
-    """Why the judge need not be asked; "" if it has to be."""
+    """Why the judge does not have to be asked; "" if it does."""
     texts = [(pair.cheaper or "").strip(), (pair.expensive or "").strip()]
     for text, tier in zip(texts, (pair.cheaper_tier, pair.expensive_tier), strict=True):
         if not text:
@@ -249,11 +245,11 @@ def _said(row: Row, room: int) -> tuple[Said | None, str]:
 
 @dataclass(frozen=True)
 class Leaning:
-    """How a judge leans, over verdicts in one order each (two a pair).
+    """How a judge leans, over verdicts in a single order (two for each pair).
 
-    `first` of the `decisive` ones were for the answer shown first; `ties` were for neither.
-    `flipped` of the `judged` pairs changed with the order. Of the `uneven` pairs (decided, and
-    with answers of different lengths) the longer answer won `longer`.
+    `first` of the `decisive` ones were for the answer shown first; `ties` were for neither. The
+    verdict on `flipped` of the `judged` pairs changed with the order. The longer answer won
+    `longer` of the `uneven` pairs: decided ones, with answers of different lengths.
     """
 
     first: int
@@ -311,10 +307,10 @@ def leaning(pairs: Sequence[Pair], rulings: Sequence[Ruling]) -> Leaning:
 
 
 def kin(router: Engine, judge: Judge | None, tiers: Iterable[str]) -> str:
-    """A warning if the judge is one of those tiers' models, or shares its maker; else "".
+    """A warning if the judge is one of these tiers' models, or shares its maker; else "".
 
-    Judges favour their own words (Zheng et al. 2023, self-enhancement). Where the judge's maker
-    made all of the tiers, they gain alike.
+    Judges favour their own words (Zheng et al. 2023, self-enhancement). If the judge's maker made
+    all of the tiers, they gain equally.
     """
     if callable(judge):
         return ""

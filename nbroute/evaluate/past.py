@@ -22,10 +22,10 @@ _SHAPING = ("system", "max_tokens", "temperature", "effort", "json", "schema", "
 class Past:
     """A prompt, and what came of it.
 
-    `request` is the same for two that differ in their tier alone. `attempts` are all calls
-    made for it, escalations too, and none for a prompt that was never sent; `answer` is the
-    one that stands. `decision` is the recorded one, `earlier` the conversation before it,
-    `options` what was asked for, which the ledger does not keep.
+    `request` is the same for two that differ only in their tier. `attempts` are all its calls,
+    including escalations, and none for a prompt that was never sent; `answer` is the final one.
+    `decision` is the recorded one, `earlier` the conversation before it, `options` what was asked
+    for, which the ledger does not keep.
     """
 
     prompt: str = field(repr=False)
@@ -39,7 +39,7 @@ class Past:
     options: Options | None = None
 
     def took_on(self, tier: Tier) -> float:
-        """How long (ms) the tier's model took to answer it; 0 where it did not itself."""
+        """How long (ms) the tier's model took to answer it; 0 if it did not."""
         answer = self.answer
         if answer is None or answer.cached:
             return 0.0
@@ -52,14 +52,14 @@ class Past:
         return Usage(self.usage.input_tokens, self.usage.output_tokens, cached)
 
     def answered_on(self, tier: Tier) -> str | None:
-        """The model that answered for the tier's, where that is another one."""
+        """The model that answered in place of the tier's, if that is another one."""
         return self.answer.answered_by if self.answer and self._asked(tier) else None
 
     def _asked(self, tier: Tier) -> bool:
         return self.answer is not None and self.answer.model == tier.model
 
     def decided_by(self, classifier: str) -> Decision | None:
-        """The recorded decision, where it is that classifier's."""
+        """The recorded decision, if it is that classifier's."""
         made = self.decision
         return made if made is not None and made.classifier == classifier else None
 
@@ -83,7 +83,7 @@ def collect(
     *,
     everything: bool = False,
 ) -> Collected:
-    """What was given of the three; else this process's results, or its session's ledger rows.
+    """The prompts, results or session that was given; else this session's results or ledger rows.
 
     `everything` takes the ledger's rows of all sessions.
     """
@@ -104,7 +104,7 @@ def collect(
 def _of_results(results: Iterable[RouteResult | Row]) -> Collected:
     """One for each chain of escalations; answers that were compared with others are left out.
 
-    The rows of a batch will do, too: their tokens are those of all that was paid for.
+    They may be rows of a batch, whose tokens are those of everything that was paid for.
     """
     every = list(results)
     rows = [one for one in every if isinstance(one, Row)]
@@ -138,7 +138,7 @@ def _of_results(results: Iterable[RouteResult | Row]) -> Collected:
         if thread:
             threads[thread] += (one,)
     for row in rows:
-        if row.text:  # as one attempt; which provider answered it a row does not say
+        if row.text:  # as one attempt; a row does not say which provider answered
             one_call = attempt_of(row, session="", provider="", provider_kind="remote")
             calls, took = (one_call,), row.latency_ms
             past.append(Past(row.prompt, (row.prompt,), one_call.usage, calls, one_call, took))
@@ -148,7 +148,7 @@ def _of_results(results: Iterable[RouteResult | Row]) -> Collected:
 
 
 def _of_ledger(rows: Iterable[Mapping[str, Any]]) -> Collected:
-    """The ledger's rows, which have a prompt's text only where it keeps texts."""
+    """The ledger's rows, which have a prompt's text only if the ledger keeps texts."""
     groups: dict[str, list[Attempt]] = {}
     root: dict[str, str] = {}
     compared = set()
@@ -189,8 +189,8 @@ def _of_ledger(rows: Iterable[Mapping[str, Any]]) -> Collected:
 def _of_prompts(prompts: Any, output_tokens: int) -> Collected:
     """Your own prompts: texts, or a DataFrame with `prompt` and maybe the tokens of each.
 
-    Tokens that are not there are estimated: those of the prompt by its characters, those of
-    the answer as `output_tokens`. PromptError where there is no text.
+    Missing tokens are estimated: those of the prompt by its characters, those of the answer as
+    `output_tokens`. PromptError for a prompt without text.
     """
     columns = getattr(prompts, "columns", None)
     if columns is not None:
@@ -220,7 +220,7 @@ def _of_prompts(prompts: Any, output_tokens: int) -> Collected:
 
 
 def _count(value: Any) -> int | None:
-    """A number of tokens; None where there is none (NaN, for a missing one, is none either)."""
+    """A number of tokens; None if there is none (or NaN, for a missing one)."""
     try:
         return int(value) if value >= 0 else None
     except (TypeError, ValueError):

@@ -1,4 +1,4 @@
-"""Many calls that measure the router: in groups, paid from one purse, on one progress bar."""
+"""Many calls that measure the router: in groups, paid from one purse, with one progress bar."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from nbroute.errors import BudgetExceeded, PromptError, ReplayMiss
 from nbroute.pricing import format_usd
 from nbroute.types import Attempt, Cost, CostSource, Decision, RouteResult
 
-#: Calls at once to a model on this machine: it answers one at a time, and those that wait for
-#: their turn would time out.
+#: Calls at once to a model on this machine: it answers one at a time, and more would time out
+#: while they wait for their turn.
 _LOCAL = 2
 
 
 class Purse:
-    """What calls may cost together, in US dollars; None bounds nothing. Threads may share it.
+    """What calls may cost in all, in US dollars; None is no bound. Threads may share it.
 
     Unbilled calls count with what they would have cost, as in the budgets. SettingsError for
-    what is not an amount from 0 up.
+    anything but an amount from 0 up.
     """
 
     def __init__(self, max_cost: object = None) -> None:
@@ -71,7 +71,7 @@ class _Bought(Job):
     def __call__(
         self, router: Engine, prompt: str, stop: threading.Event
     ) -> RouteResult | Decision:
-        """The answer, as `Job`; BudgetExceeded where the purse does not cover it."""
+        """The answer, as `Job`; BudgetExceeded if the purse does not cover it."""
         limit, options, worst = self.purse.limit, dict(self.options), Decimal(0)
         if limit is not None and router.parts.replay is None:
             # Without a price the call itself is refused, unless it is not billed.
@@ -101,9 +101,9 @@ class _Bought(Job):
 class Asking:
     """Asks groups of prompts, one after the other, each with its options and its own store.
 
-    Rows are as in a batch: a failure is one, and so is what the purse does not cover. A store
-    that is handed in again keeps its answers: only what has none is asked. With a batch for each
-    group, they share the `purse`, the `bar` (a step for each prompt) and `cancel`.
+    Each group is a batch, in which a failure is a row, and so is what the purse does not cover; a
+    store that is handed in again keeps its answers. The groups share the `purse`, the `bar` (a step
+    for each prompt) and `cancel`.
     """
 
     router: Engine
@@ -115,8 +115,8 @@ class Asking:
     def ask(self, prompts: Sequence[Any], options: Mapping[str, Any], store: Store) -> Batch:
         """The answers, in order; the options name the `tier`. A PromptError is a row, not sent.
 
-        Raises SettingsError where the store's rows were made with other options, and
-        Interrupted, whose `result` is the batch so far.
+        Raises SettingsError if the store's rows were made with other options, and Interrupted,
+        whose `result` is the batch so far.
         """
         # The tier is named, so that no classifier is asked.
         store.begin({**described(self.router, options), "classifier": "not asked"})
@@ -128,7 +128,7 @@ class Asking:
 
 
 class Worst(NamedTuple):
-    """How many calls, and what they cost together at most; unknown if one has no price."""
+    """How many calls, and what they cost in all at most; unknown if one has no price."""
 
     calls: int
     cost: Cost

@@ -47,9 +47,9 @@ class Quality:
 
     `arms` are each tier alone, the router, chance and prompt length with the router's shares, the
     best single tier that costs no more than the router, and the oracle, which takes the cheapest
-    of the tiers that are best for a prompt. For an audit in one direction they are the routed
-    answer and the next tier's. `gap` is what the most expensive tier adds to the cheapest, and
-    `best` the tier that is best whatever it costs.
+    of the tiers that are best for a prompt; for an audit in one direction, the routed answer and
+    the next tier's. `gap` is what the most expensive tier adds to the cheapest, and `best` the tier
+    that is best whatever it costs.
     """
 
     arms: Mapping[str, Arm]
@@ -69,13 +69,13 @@ class Quality:
 
     @property
     def better(self) -> bool | None:
-        """Whether routing is surely better than chance; None while it is too early to tell."""
+        """Whether routing is clearly better than chance; None while it is too early to tell."""
         _, low, high = map(_hundredths, self.arms[self.rival].ahead)  # as it is shown
         return None if self.n < FEWEST or low <= 0 <= high else low > 0
 
     @property
     def verdict(self) -> str:
-        """The result in a line."""
+        """The result in one line."""
         gains = self.outcomes.scores - self.outcomes.scores[:, :1]
         router, best = self.arms.get(ROUTER), self.arms.get(BEST)
         if not gains.any():
@@ -151,7 +151,8 @@ class Quality:
         arms = self.arms.values()
         yield self.verdict
         yield ""
-        money = column_usd(_decimal(1000 * one.usd) for one in arms)
+        thousands = (round(1000 * one.usd, 9) for one in arms)
+        money = column_usd(None if math.isnan(u) else Decimal(repr(u)) for u in thousands)
         yield [
             ("", "quality [95%]", "per 1,000", "router's lead [95%]"),
             *(
@@ -224,7 +225,7 @@ class Quality:
 
 
 def measure(router: Engine, source: Any, seed: int) -> Quality:
-    """See `Router.quality`; SettingsError for a source that cannot be measured on."""
+    """See `Router.quality`."""
     found = read_outcomes(router, source, read_seed(seed))
     arms, gap, best = arms_of(found, seed)
     return Quality(arms, found, gap, best)
@@ -259,7 +260,3 @@ def _figured(found: Figured, form: str, missing: str) -> str:
 
 def _most(shares: Mapping[str, float]) -> str:
     return max(shares, key=lambda tier: shares[tier])
-
-
-def _decimal(usd: float) -> Decimal | None:
-    return None if math.isnan(usd) else Decimal(repr(round(usd, 9)))

@@ -1,9 +1,9 @@
 """Ways to choose each prompt's tier, measured: quality, cost, and what an order is worth.
 
-An arm is a way to choose: always the same tier, the router's, chance or prompt length with the
-router's share of each tier, or hindsight. What an order of the prompts is worth (APGR, CPT) is
-measured after "RouteLLM: Learning to Route LLMs with Preference Data", arXiv 2406.18665, section 2,
-with the cheapest tier that has scores as the weak model and the most expensive one as the strong.
+An arm is a way to choose: always the same tier, the router's choice, chance or prompt length with
+the router's share of each tier, or hindsight. What an order of the prompts is worth (APGR, CPT) is
+measured as in "RouteLLM: Learning to Route LLMs with Preference Data", arXiv 2406.18665, section 2,
+with the cheapest tier that has scores as the weak model and the most expensive as the strong one.
 """
 
 from __future__ import annotations
@@ -49,9 +49,9 @@ _CUTS = 61
 class Arm:
     """A way to choose each prompt's tier.
 
-    `quality` is the mean score, `usd` the mean cost of a prompt (NaN where not known), `shares`
-    what each tier gets. `ahead` is how far the router's quality is above it, paired by prompt.
-    If it puts the prompts in an order, `order` has its apgr, cpt50, cpt80 and equal_cost.
+    `quality` is the mean score, `usd` the mean cost of a prompt (NaN if not known), `shares` what
+    each tier gets. `ahead` is the router's lead in quality over it, paired by prompt. If it puts
+    the prompts in an order, `order` has its apgr, cpt50, cpt80 and equal_cost.
     """
 
     name: str
@@ -102,16 +102,13 @@ def _columns(found: Outcomes, values: np.ndarray) -> np.ndarray:
 
 
 def _means(found: Outcomes, columns: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """The means of the tiers, the router, chance, length and the oracle.
-
-    Each prompt counts `weights` times; chance and length have the router's shares among those.
-    """
+    """The means of the tiers, the router, chance, length and the oracle, by weighted prompts."""
     total, tiers = weights.sum(), len(found.tiers)
     *of_tier, router, oracle = weights @ columns / total
     shares = np.bincount(found.picks, weights, tiers) / total
     sizes = np.bincount(found.lengths, weights) / total
     ends, cuts = sizes.cumsum()[:, None], np.concatenate([[0], shares.cumsum()])
-    # Prompts of one length on both sides of a cut count by their expectation over all orders.
+    # Prompts of one length on both sides of a cut count as expected over all their orders.
     got = np.minimum(ends, cuts[1:]) - np.maximum(ends - sizes[:, None], cuts[:-1])
     sums = [np.bincount(found.lengths, weights * column) for column in columns.T[:tiers]]
     by_length = np.column_stack(sums) / total / np.maximum(sizes, 1e-300)[:, None] * got.clip(0)
@@ -135,29 +132,29 @@ def _orders(found: Outcomes, best: int, seed: int) -> dict[str, dict[str, Figure
 
 
 def _of_order(columns: Any, weak: Any, strong: Any) -> list[float]:
-    """APGR, CPT(50%), CPT(80%), and the cost at the best tier's quality as a part of its own.
+    """APGR, CPT(50%), CPT(80%), and the cost at the best tier's quality as a share of its cost.
 
     The columns: the order, the cost of weak, strong and best, and best's score.
     """
-    order, cheap, dear, usd, best = columns.T
+    order, cheap, high, usd, best = columns.T
     share, recovered = gap_recovered(order, weak, strong)
     wanted = (best.mean() - weak.mean()) / (strong.mean() - weak.mean())
     at, costs = least_share(share, recovered, wanted), math.nan
-    if dear.sum() > cheap.sum() and usd.sum() > 0:
-        spent = np.interp(at, *gap_recovered(order, cheap, dear))
-        costs = (cheap.mean() + spent * (dear.mean() - cheap.mean())) / usd.mean()
+    if high.sum() > cheap.sum() and usd.sum() > 0:
+        spent = np.interp(at, *gap_recovered(order, cheap, high))
+        costs = (cheap.mean() + spent * (high.mean() - cheap.mean())) / usd.mean()
     parts = (least_share(share, recovered, part) for part in (0.5, 0.8))
     return [area(share, recovered), *parts, float(costs)]
 
 
 def curve_of(found: Outcomes) -> list[tuple[float, float]]:
-    """US dollars a prompt and quality with the router's order cut elsewhere; maybe none."""
+    """US dollars per prompt and quality with the router's order cut elsewhere; maybe none."""
     weak, strong = found.scores[:, 0], found.scores[:, -1]
-    cheap, dear = found.usd[:, 0], found.usd[:, -1]
-    if found.paired or not (dear.sum() > cheap.sum() and strong.sum() > weak.sum()):
+    usd = found.usd[:, 0], found.usd[:, -1]
+    if found.paired or not (usd[1].sum() > usd[0].sum() and strong.sum() > weak.sum()):
         return []
     cuts, points = np.linspace(0, 1, _CUTS), []
-    for low, high in ((cheap, dear), (weak, strong)):
+    for low, high in (usd, (weak, strong)):
         part = np.interp(cuts, *gap_recovered(found.wants, low, high))
         points.append((low.mean() + part * (high.mean() - low.mean())).tolist())
     return list(zip(*points, strict=True))

@@ -19,7 +19,14 @@ from nbroute.classify.wording import listed
 from nbroute.engine.engine import Engine, WouldAsk, would_ask
 from nbroute.errors import SettingsError, did_you_mean
 from nbroute.evaluate.judging import WORTH
-from nbroute.evaluate.training_data import check_columns, frame_of, judged_by, read_levels, texts_in
+from nbroute.evaluate.training_data import (
+    check_columns,
+    frame_of,
+    judged_by,
+    numbers_in,
+    read_levels,
+    texts_in,
+)
 from nbroute.evaluate.whatif import bare, sends_alone
 from nbroute.pricing import cost_of, estimate_tokens
 from nbroute.report.table import counted, shortened
@@ -27,7 +34,7 @@ from nbroute.types import Classifier, Decision, Ladder, Usage
 
 #: The most prompts that are used: more take minutes to classify, and hardly say more.
 MOST = 20_000
-#: Tokens an answer is assumed to have if its cost is not given, as in a what-if.
+#: Tokens that an answer is assumed to have if its cost is not given, as in a what-if.
 OUTPUT_TOKENS = 300
 _FORMS = (
     "a prompt and a score from 0 to 1 for two tiers or more, in columns named as the tiers; or "
@@ -45,10 +52,10 @@ _WAYS = {"up": (ROUTED, "one tier up"), "down": ("one tier down", ROUTED)}
 class Outcomes:
     """Scores and costs of the tiers on the same prompts, and what the router does with each.
 
-    `scores` and `usd` (NaN where not known) are prompts x tiers, the cheapest tier first. `picks`
-    are the places in `tiers` that routing picks, `wants` how much a prompt needs the top tier. If
-    `paired`, the `tiers` are two answers of an audit: as routed, and the next tier's. What the
-    most expensive tier scores may be `defined` rather than seen: 1 by labels, say. `scope` says
+    `scores` and `usd` (NaN if not known) are prompts x tiers, the cheapest tier first. `picks` are
+    the places in `tiers` that routing picks, `wants` how much a prompt needs the top tier. If
+    `paired`, the `tiers` are two answers of an audit: as routed, and the next tier's. The scores of
+    the most expensive tier may be `defined`, not seen (1 by labels, for instance). `scope` says
     what part of routing it is about, "" for all.
     """
 
@@ -66,7 +73,7 @@ class Outcomes:
 
     @cached_property
     def lengths(self) -> np.ndarray:
-        """The rank of each prompt by its number of words, 0 for the shortest; ties share a rank."""
+        """The rank of each prompt by its number of words, from 0; ties share a rank."""
         return np.unique([len(one.split()) for one in self.prompts], return_inverse=True)[1]
 
     @cached_property
@@ -96,7 +103,7 @@ class _Wide(NamedTuple):
 
 
 def read_outcomes(router: Engine, source: Any, seed: int) -> Outcomes:
-    """What the source says, with its prompts classified anew; SettingsError for a bad one.
+    """What the source says, with its prompts classified again; SettingsError for a bad one.
 
     Prompts without a score for every tier are left out, and at most `MOST` are kept.
     """
@@ -130,7 +137,7 @@ def read_outcomes(router: Engine, source: Any, seed: int) -> Outcomes:
 
 
 def _complete(wide: _Wide, seed: int) -> tuple[_Wide, np.ndarray, list[str]]:
-    """The rows with a score of every tier, the scores, and what is left out."""
+    """The rows with a score for every tier, the scores, and what is left out."""
     size, tiers = len(wide.frame), list(wide.columns)
     frame = wide.frame.reset_index(drop=True)
     scores = np.column_stack([_numbers(frame, name, 1) for name in wide.columns.values()])
@@ -226,7 +233,7 @@ def _of_grid(frame: pd.DataFrame, ladder: Ladder) -> _Wide:
 
 
 def _of_audit(frame: pd.DataFrame, router: Engine) -> _Wide:
-    """Two tiers that were both picked at times, side by side; else the routed and the next tier."""
+    """Two tiers that were each picked at times, side by side; else the routed and the next tier."""
     judged = frame[frame["verdict"].isin(WORTH) & frame["direction"].isin(_WAYS)]
     if judged.empty:
         raise SettingsError(
@@ -261,10 +268,8 @@ def _of_audit(frame: pd.DataFrame, router: Engine) -> _Wide:
 
 
 def _numbers(frame: pd.DataFrame, name: str, most: float) -> np.ndarray:
-    """The column as floats, NaN where it is empty; SettingsError for what is not a score."""
-    values: np.ndarray = pd.to_numeric(frame[name], errors="coerce").to_numpy(
-        float, na_value=np.nan
-    )
+    """The column as floats, NaN if empty; SettingsError for anything not from 0 to `most`."""
+    values = numbers_in(frame, name)
     wrong = np.isnan(values) & frame[name].notna().to_numpy()
     wrong |= (values < 0) | (values > most) | np.isinf(values)
     if wrong.any():
@@ -315,7 +320,7 @@ def _routed(
 def decisions(
     router: Engine, classifier: Classifier, prompts: Sequence[str]
 ) -> dict[str, Decision]:
-    """What the classifier says of each prompt; {} where it would have to send something."""
+    """What the classifier says about each prompt; {} if it would have to send something."""
     with suppress(WouldAsk):
         if not sends_alone(bare(classifier), router.parts):
             return {one: classifier.classify(one, router.ladder) for one in dict.fromkeys(prompts)}
@@ -333,7 +338,7 @@ def _place(picked: object, row: int, ladder: Ladder) -> int:
 def _scored_only(
     places: np.ndarray, tiers: tuple[str, ...], ladder: Ladder
 ) -> tuple[np.ndarray, list[str]]:
-    """The places among the tiers with scores: for one without, the next one up, else the last."""
+    """The places among the tiers with scores: for a tier without, the next one up, or the last."""
     scored = np.array([ladder.index(tier) for tier in tiers])
     picks = np.minimum(np.searchsorted(scored, places), len(tiers) - 1)
     notes = []
@@ -345,7 +350,7 @@ def _scored_only(
 
 
 def _seen(classifier: Classifier, decided: Mapping[str, Decision]) -> list[str]:
-    """A note if the classifier learnt from these prompts, which flatters it."""
+    """A note if the classifier has learnt from these prompts, which flatters it."""
     if isinstance(classifier, LearnedClassifier | LearnedTiers):
         return ["If the learned classifier learnt from these prompts, this flatters it."]
     if not isinstance(classifier, TaughtClassifier):
@@ -362,7 +367,7 @@ def _seen(classifier: Classifier, decided: Mapping[str, Decision]) -> list[str]:
 
 
 def _measured(wide: _Wide) -> tuple[np.ndarray, str, list[str]] | None:
-    """The costs in the table, if it has them for every tier; the mean where one is missing."""
+    """The costs in the table, if it has some for every tier; the mean for one that is missing."""
     names = [f"{name}_usd" for name in wide.columns.values()]
     if not set(names) <= set(wide.frame.columns):
         return None

@@ -10,8 +10,8 @@ from itertools import pairwise
 from nbroute.report.metrics import wilson
 from nbroute.types import Classifier, Ladder
 
-#: The changes of one prompt go together, so each counts less than a prompt of its own: by 1.7, on
-#: the 240 prompts of tests/data/blind_prompts.jsonl.
+#: The changes to one prompt are correlated, so each counts less than a separate prompt: by this
+#: factor, on the 240 prompts of tests/data/blind_prompts.jsonl.
 CLUSTERED = 1.7
 
 
@@ -29,26 +29,18 @@ def _cased(letter: str) -> bool:
     return letter.lower() != letter.upper()
 
 
-def _case(prompt: str, _chance: random.Random) -> str:
-    return prompt.upper() if prompt == prompt.lower() else prompt.lower()
-
-
-def _please(prompt: str, _chance: random.Random) -> str:
-    return f"Please {prompt[:1].lower()}{prompt[1:]}"
-
-
-def _end(prompt: str, chance: random.Random) -> str:
-    return prompt.rstrip(" .") + chance.choice([".", "  \n", " ."])
-
-
 #: The name of each change, and what makes it.
 CHANGES: Mapping[str, Callable[[str, random.Random], str]] = {
     "a typo": _typo,
-    "changed case": _case,
-    "'Please' before it": _please,
+    "changed case": lambda prompt, _: (
+        prompt.upper() if prompt == prompt.lower() else prompt.lower()
+    ),
+    "'Please' before it": lambda prompt, _: f"Please {prompt[:1].lower()}{prompt[1:]}",
     "', please' after it": lambda prompt, _: f"{prompt.rstrip()}, please",
     "'Thanks!' on a line below": lambda prompt, _: f"{prompt}\n\nThanks!",
-    "a full stop or blanks at its end": _end,
+    "a full stop or blanks at its end": lambda prompt, chance: (
+        prompt.rstrip(" .") + chance.choice([".", "  \n", " ."])
+    ),
 }
 
 
@@ -77,7 +69,7 @@ class Flips:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Where the share lies at 95%."""
+        """Where that share lies at 95%."""
         return wilson(self.share, round(sum(self.tried.values()) / CLUSTERED))
 
     def by_change(self) -> dict[str, float]:
@@ -87,7 +79,7 @@ class Flips:
         return dict(sorted(shares.items(), key=lambda one: -one[1]))
 
     def worst(self, ladder: Ladder) -> Flip | None:
-        """The one over the most tiers; of several, the one with the shortest prompt."""
+        """The one across the most tiers; of several, the one with the shortest prompt."""
 
         def height(one: Flip) -> tuple[int, int]:
             return abs(ladder.index(one.after) - ladder.index(one.before)), -len(one.prompt)

@@ -1,4 +1,4 @@
-"""What an audit draws from: a session's answers, the ledger's rows with texts, or a frame."""
+"""What an audit samples: a session's answers, the ledger's rows with texts, or a frame."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from nbroute.providers.simulated import unanswered
 from nbroute.report.table import counted
 from nbroute.types import Options, Tier, Usage
 
-#: The options that shape a request, and so go to the other tier too.
+#: The options that shape a request, and so apply on the other tier too.
 _SHAPING = ("system", "max_tokens", "temperature", "effort", "json", "schema")
 _FORMS = "a column prompt, and maybe answer and tier"
 #: The other columns that are read.
@@ -38,7 +38,7 @@ class Subject:
     """A prompt of the sample and its answer, "" if it still has to be asked for.
 
     `options` are those that shape the request. `usd` is the price of the answer and `result` its
-    id in the ledger, where they are known.
+    id in the ledger, if they are known.
     """
 
     prompt: str
@@ -53,9 +53,9 @@ class Subject:
 
 @dataclass(frozen=True, eq=False)
 class Population:
-    """What a sample is drawn from: its size, and the prompt at an index.
+    """What a sample is drawn from: its size, where the prompts are from, and why some are left out.
 
-    `source` says where the prompts are from, `left_out` how many were left out and why.
+    `at` gives the prompt at an index.
     """
 
     size: int
@@ -108,7 +108,7 @@ def _unfit(past: Past, engine: Engine) -> str:
 
 
 def _nothing(left_out: Mapping[str, int], whose: str) -> str:
-    """The error where there is nothing to audit: why, and what to do about it."""
+    """The error if there is nothing to audit: why, and what to do about it."""
     cure = f"give a frame with {_FORMS}"
     if _TEXTLESS in left_out:
         cure = f"store_text = true in nbroute.toml keeps texts from now on, or {cure}"
@@ -139,7 +139,7 @@ def worth(engine: Engine, tier: Tier, model: str, usage: Usage) -> Decimal | Non
 
 
 def of_frame(engine: Engine, frame: Any) -> Population:
-    """The prompts of a frame, with their answers and tiers where it has them."""
+    """The prompts of a frame, with their answers and tiers if it has them."""
     import pandas as pd
 
     table = frame_of(frame, _FORMS)

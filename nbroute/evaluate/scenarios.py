@@ -1,4 +1,4 @@
-"""Ways to answer the same prompts, and what each comes to: the third article's table."""
+"""Ways to answer the same prompts, and what each costs and takes: the third article's table."""
 
 from __future__ import annotations
 
@@ -14,10 +14,9 @@ from nbroute.providers.simulated import MODELS
 from nbroute.report import Spend
 from nbroute.types import Attempt, Cost, Decision, Ladder
 
-#: The models in the second article's table of latencies, in the order of its tiers 1 to 4; of a
-#: tier with two, the first.
+#: The models in the second article's table of latencies, for its tiers 1 to 4; the first of two.
 _BY_HEIGHT = ("gpt-4o-mini", "claude-sonnet-4", "gemini-2.5-pro", "claude-opus-4")
-#: Later models of a family are taken to be as fast as the one in the table, longest name first.
+#: Later models of a family count as being as fast as the one in the table; longest name first.
 _FAMILIES = {
     "gpt-4o-mini": "gpt-4o-mini",
     "gpt-4o": "gpt-4o",
@@ -56,10 +55,9 @@ class Sent:
 class Strategy:
     """One way to answer all of the prompts.
 
-    `spend` keeps money that would be billed apart from what would not. `latency_ms` is the
-    average, None of no prompts, `mix` tier -> share (0 to 1). What is saved is against all on the
-    most expensive tier, in the money of that tier (billed or not), and None where either side is
-    unknown or of the other kind of money.
+    `latency_ms` is the average, None without prompts, `mix` tier -> share (0 to 1). The saving is
+    relative to all on the most expensive tier, in that tier's kind of money (billed or not); None
+    if either side is unknown or of the other kind.
     """
 
     name: str
@@ -73,7 +71,7 @@ class Strategy:
 
 
 def send(rows: Sequence[Priced], ladder: Ladder, threshold: float, *, cache: bool) -> list[Sent]:
-    """Each prompt on the tier of its decision, one up where that is less sure than the threshold.
+    """Each prompt on the tier of its decision, one up if that is less confident than the threshold.
 
     With the cache, a request is paid for once on each tier.
     """
@@ -89,7 +87,7 @@ def send(rows: Sequence[Priced], ladder: Ladder, threshold: float, *, cache: boo
 
 
 def strategy(name: str, sent: Sequence[Sent], ladder: Ladder) -> Strategy:
-    """What the prompts come to, sent in that way."""
+    """What the prompts cost and take when sent that way."""
     paid = [one for one in sent if not one.cached]
     deciding = [attempt for one in sent for attempt in one.row.deciding]
     costs = [*map(_cost, deciding), *(one.row.costs[one.tier] for one in paid)]
@@ -102,7 +100,7 @@ def strategy(name: str, sent: Sequence[Sent], ladder: Ladder) -> Strategy:
 
 
 def as_it_was(past: Sequence[Past], ladder: Ladder) -> Strategy:
-    """What the session did: all attempts, escalations and failures too."""
+    """What the session did, with all attempts, including escalations and failures."""
     answers = [one.answer for one in past if one.answer]
     costs = [_cost(attempt) for one in past for attempt in one.attempts]
     spend = _spend(costs, calls=len(past), cached=sum(answer.cached for answer in answers))
@@ -118,7 +116,7 @@ def _cost(attempt: Attempt) -> Cost:
 
 
 def _spend(costs: Iterable[Cost], *, calls: int, cached: int) -> Spend:
-    """The costs together; $0 (a cache, a failure) comes from no source."""
+    """The total of the costs; $0 (a cache, a failure) has no source."""
     sums: defaultdict[str, Decimal] = defaultdict(Decimal)
     unknown = 0
     for cost in costs:
@@ -130,13 +128,13 @@ def _spend(costs: Iterable[Cost], *, calls: int, cached: int) -> Spend:
     return Spend(sum(sums.values()) - equivalent, equivalent, unknown, calls, cached, sums)
 
 
-def against(one: Strategy, dearest: Strategy, kinds: frozenset[bool]) -> Strategy:
-    """The strategy with what it saves against the most expensive one.
+def against(one: Strategy, highest: Strategy, kinds: frozenset[bool]) -> Strategy:
+    """The strategy with what it saves relative to the most expensive one.
 
-    `kinds` are the ladder's kinds of money (True: nothing billed); what was recorded in
-    another kind is not compared.
+    `kinds` are the ladder's kinds of money (True: nothing billed); what was recorded in another
+    kind is not compared.
     """
-    spend, most = one.spend, dearest.spend
+    spend, most = one.spend, highest.spend
     foreign = {source == "equivalent" for source in spend.by_source} - kinds
     unbilled = bool(most.equivalent_usd)
     base = most.of(unbilled)
@@ -154,9 +152,9 @@ def latencies(
 ) -> tuple[list[tuple[float, ...]], tuple[str, ...]]:
     """How long (ms) each prompt takes on each tier, and the tiers that were not measured.
 
-    A prompt that the tier's model answered takes what it took; another one takes the median
-    of those, or, where there are none, the published time for the recorded answer's tokens: of
-    the tier's own model, else of one at that height.
+    A prompt that the tier's model answered takes as long as it did, another one the median of
+    those. Without any, it is the published time for the recorded answer's tokens, of the tier's own
+    model or of one at that height.
     """
     columns, unmeasured = [], []
     for tier in ladder.tiers:

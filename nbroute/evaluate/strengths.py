@@ -32,9 +32,9 @@ def strengths(judged: Audit | Grid | pd.DataFrame, *, seed: int = 0) -> pd.DataF
     of the prompts. The odds that one tier beats another are the ratio of their odds.
 
     The model is Bradley and Terry's (1952), fitted by evalica; a tie is half a win for each. Any
-    two tiers that met are given one more tie, so that a tier which always wins is not infinitely
-    strong. SettingsError for fewer than three tiers, for tiers that never met, not even through
-    others, and where evalica is missing.
+    two tiers that met get one more tie, so that a tier that always wins is not infinitely strong.
+    SettingsError for fewer than three tiers, for tiers that no verdict connects, and if evalica is
+    missing.
     """
     frame = frame_of(_of_grid(judged) if isinstance(judged, Grid) else judged, _FORMS)
     check_columns(frame, _COLUMNS, _FORMS)
@@ -86,7 +86,7 @@ def _fitted(frame: pd.DataFrame, seed: int) -> tuple[Any, pd.DataFrame]:
     from evalica import Winner, bradley_terry
 
     winners = {"cheaper": Winner.X, "expensive": Winner.Y, "tie": Winner.Draw}
-    # How often each outcome came, prompt by prompt: there are few outcomes, and many prompts.
+    # How often each outcome occurred, prompt by prompt: there are few outcomes, and many prompts.
     counts = pd.crosstab(frame["prompt"], [frame[side] for side in _COLUMNS[1:]])
     met = frame[["cheaper", "expensive"]].drop_duplicates().to_numpy().tolist()
     outcomes = [*counts.columns, *((*pair, "tie") for pair in met)]

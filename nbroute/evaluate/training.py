@@ -1,14 +1,13 @@
 """Training a classifier on labels, and whether it is worth switching on.
 
-Needs the extra `learn` (scikit-learn). Where the labels are tiers, classifiers are compared by the
-share of prompts that get the right one. Where they are the scores of two models: the measures, the
-parts of the blocks and the penalty were chosen by looking at RouteLLM's MMLU and GSM8K outcomes
-under several partitions into folds, so the figures on those two files flatter a little.
-
-There routers are compared by what they recover of the models' gap. A router gives each prompt
-a score: how much it wants the strong model. The share x of the prompts with the highest scores goes
-to the strong model, y(x) is the mean result, and PGR(x) = (y(x) - weak mean) / (strong mean - weak
-mean). After "RouteLLM: Learning to Route LLMs with Preference Data", arXiv 2406.18665, section 2.
+Needs the extra `learn` (scikit-learn). If the labels are tiers, classifiers are compared by the
+share of prompts that get the right one. If they are the scores of two models, routers are compared
+by how much of the models' gap they recover. A router gives each prompt a score: how much it needs
+the strong model. The share x of the prompts with the highest scores goes to the strong model, y(x)
+is the mean result, and PGR(x) = (y(x) - weak mean) / (strong mean - weak mean), as in "RouteLLM:
+Learning to Route LLMs with Preference Data", arXiv 2406.18665, section 2. The measures, the blocks
+and the penalty were chosen on RouteLLM's MMLU and GSM8K outcomes, so figures on those two files
+flatter a little.
 """
 
 from __future__ import annotations
@@ -44,9 +43,9 @@ from nbroute.evaluate.training_data import NOT_ALL, Labelled, need, read_labels,
 from nbroute.report.table import text_table
 from nbroute.types import Classifier, Embedder, Ladder
 
-#: The ridge penalty, where each block of a prompt's columns has a length of about 1.
+#: The ridge penalty; each block of a prompt's columns has a length of about 1.
 PENALTY = 20.0
-#: A term counts if it is in so many prompts, up to so many terms.
+#: A term counts if it is in at least so many prompts, up to so many terms.
 LEAST, MOST = 3, 10_000
 FOLDS = 5
 #: Bootstrap samples behind an interval of the table.
@@ -54,10 +53,10 @@ SAMPLES = 300
 
 
 def apgr(scores: ArrayLike, weak: ArrayLike, strong: ArrayLike) -> float:
-    """The area under PGR for x from 0 to 1; 0.5 is what chance gives.
+    """The area under PGR for x from 0 to 1; chance gives 0.5.
 
-    Prompts with the same score count in expectation over their order. Raises ValueError where
-    the strong model is no better on the whole, for there is no gap to recover.
+    Prompts with the same score count in expectation over their order. Raises ValueError if the
+    strong model is no better overall, as there is then no gap to recover.
     """
     return area(*gap_recovered(scores, weak, strong))
 
@@ -69,10 +68,7 @@ def area(share: NDArray[Any], recovered: NDArray[Any]) -> float:
 
 
 def least_share(share: NDArray[Any], recovered: NDArray[Any], part: float) -> float:
-    """The least x at which the points (x, PGR) reach that part; NaN where they never do.
-
-    At 0.5 and 0.8 it is the paper's CPT(50%) and CPT(80%): call-performance threshold.
-    """
+    """The least x at which the points (x, PGR) reach that part, or NaN: CPT(50%) for 0.5."""
     reached = recovered >= part - 1e-9  # a sum of floats may end just below 1
     place = int(reached.argmax())
     if not reached[place]:
@@ -87,7 +83,7 @@ def least_share(share: NDArray[Any], recovered: NDArray[Any], part: float) -> fl
 def gap_recovered(
     scores: ArrayLike, weak: ArrayLike, strong: ArrayLike
 ) -> tuple[NDArray[Any], NDArray[Any]]:
-    """The points (x, PGR) after each group of equal scores; between them it is a line.
+    """The points (x, PGR) after each group of equal scores, with lines between them.
 
     Raises ValueError as `apgr` does.
     """
@@ -112,10 +108,10 @@ def bootstrap(
     seed: int = 0,
     groups: ArrayLike | None = None,
 ) -> tuple[Any, Any]:
-    """The percentile interval of a metric over resampled prompts: two lists for one of several.
+    """The percentile interval of a metric over resampled prompts; of several figures, two lists.
 
-    `groups` are numbers from 0; prompts of one group are drawn together, or not at all.
-    A sample in which the strong model is no better has no value and is left out.
+    `groups` are numbers from 0; prompts of one group are drawn together. A sample in which the
+    strong model is no better has no value and is left out.
     """
     columns = [np.asarray(column, dtype=float) for column in (scores, weak, strong)]
     rows, values = np.arange(len(columns[0])), []
@@ -131,7 +127,7 @@ def bootstrap(
 
 
 def with_ends(value: float, drawn: NDArray[Any]) -> tuple[float, float, float]:
-    """A figure and the ends of its 95% interval, from samples; those that are NaN do not count."""
+    """A figure and the ends of its 95% interval, from those samples that are not NaN."""
     low, high = np.nanquantile(drawn, [0.025, 0.975]).tolist()
     return float(value), low, high
 
@@ -146,7 +142,7 @@ def resamples(groups: NDArray[Any], samples: int, seed: int) -> Iterator[NDArray
 
 @dataclass(frozen=True, eq=False)
 class Scored:
-    """What a router says of each prompt: its scores, and the places of the tiers it picks."""
+    """What a router says about each prompt: its scores, and the places of the tiers it picks."""
 
     scores: np.ndarray
     levels: np.ndarray
@@ -156,10 +152,9 @@ class Scored:
 class Figure:
     """One classifier's line: its figure, with a 95% interval.
 
-    The figure is the share of right tiers, or the APGR where the labels are scores. `ahead` is how
-    far the learned classifier's is above it, with an interval of which each end is passed by one
-    bootstrap sample in ten; None for its own line and the oracle's. `near` is the share of prompts
-    that are at most one tier off; None where the labels are scores.
+    The figure is the share of right tiers, or the APGR if the labels are scores. `ahead` is the
+    learned classifier's lead with an 80% interval, None for its own line and the oracle's. `near`
+    is the share of prompts that are at most one tier off, None if the labels are scores.
     """
 
     name: str
@@ -174,10 +169,9 @@ def figures(
 ) -> tuple[Figure, ...]:
     """The learned classifier, and what it has to beat; with scores as labels, the oracle, too.
 
-    Prompt length counts words, cut so that each tier gets as many prompts as have it as label.
-    The shipped classifier is judged without the prompts that it was trained on, by the folds
-    that those were left out of. The present one is judged by its own scores where it has a
-    method `score`, else by its tiers.
+    Prompt length counts words, cut so that each tier gets as many prompts as are labelled with it.
+    The shipped classifier is held out from the prompts that it was trained on. The present one
+    is judged by its own scores if it has a method `score`, else by its tiers.
     """
     prompts, count = labelled.prompts, len(labelled.prompts)
     words = np.array([float(len(prompt.split())) for prompt in prompts])
@@ -230,12 +224,12 @@ def _figure(
 
 
 def unbeaten(lines: Sequence[Figure]) -> list[str]:
-    """The rivals that the first line is not surely above."""
+    """The rivals that the first line is not clearly above."""
     return [line.name for line in lines if line.ahead and line.ahead[1] <= 0]
 
 
 def table(lines: Sequence[Figure]) -> str:
-    """The figures as text, and in a last line whether to switch it on."""
+    """The figures as text, with a last line on whether to switch it on."""
     by_tier = lines[0].near is not None
     form, difference = ("{:.1%}", "{:+.1%}") if by_tier else ("{:.3f}", "{:+.3f}")
     said, off = ("right tier", "at most one off") if by_tier else ("APGR", "")
@@ -259,9 +253,7 @@ def table(lines: Sequence[Figure]) -> str:
 class Fitted:
     """A trained classifier with its figures; printed, it is the table of them.
 
-    `better` says whether the classifier should be switched on: its figure is above that of a
-    guess, of prompt length, of the shipped classifier and of the present one, and so in nine
-    of ten bootstrap samples at least. `classifier` can be used either way:
+    `classifier` can be used whether or not it was switched on:
     `router.route(prompt, classifier=fitted.classifier)`.
     """
 
@@ -274,7 +266,7 @@ class Fitted:
 
     @property
     def better(self) -> bool:
-        """Whether it beats everything that it is compared with, the oracle apart."""
+        """Whether it beats all rivals but the oracle, in at least nine of ten bootstrap samples."""
         return not unbeaten(self.figures)
 
     def __repr__(self) -> str:
@@ -293,20 +285,16 @@ def fit(
 ) -> Fitted:
     """Train on labelled prompts and measure on prompts held back, whole groups at a time.
 
-    `frame` (or a CSV file) has the columns prompt and tier, or prompt, weak and strong: the
-    scores of a weak and a strong model. A column group keeps rows together in one fold, and
-    without it near-duplicates are.
+    `frame` is as in `Router.fit`. Tiers move the shipped classifier as far as the labels say (see
+    `adapting`): ten move it a little, some hundreds decide. Scores train for the ladder's bottom
+    and top, and the top gets the `share` of prompts like these; only they use `embedder`.
 
-    Tiers move the shipped classifier, as far as there are labels (see `adapting`): ten turn it a
-    little, and some hundreds decide. Scores train for two tiers, the ladder's bottom and top, of
-    which the top gets the part `share` of prompts like these; only they need `embedder`.
-
-    `present` is asked for every prompt: with a model, that costs calls. It must not have seen the
-    rows: a learned one is left out, which the table says, and so is what rests on the shipped
-    one, which always has a line.
+    `present` is asked about every prompt: with a model, that costs calls. It must not have seen the
+    rows: a learned one is left out, which the table says, and so is one based on the shipped
+    classifier, which always has a line.
 
     Raises SettingsError for a frame that cannot be used, without scikit-learn, and for an
-    embedder that costs money a prompt.
+    embedder that costs money for each prompt.
     """
     if embedder is not None and embedder.kind == "remote":
         raise SettingsError(
@@ -369,7 +357,7 @@ Folds = list[tuple["np.ndarray", "np.ndarray"]]
 
 
 def _folds(labelled: Labelled, most: int, seed: int) -> Folds:
-    """The rows kept and held back, in turn; whole groups are held back together."""
+    """The rows kept and held back in each fold; groups are held back as a whole."""
     from sklearn.model_selection import GroupKFold
 
     count = min(most, len(np.unique(labelled.groups)))
@@ -379,9 +367,9 @@ def _folds(labelled: Labelled, most: int, seed: int) -> Folds:
 
 @dataclass(frozen=True, eq=False)
 class _Columns:
-    """Each prompt's terms, measures and vector, taken once for all folds.
+    """Each prompt's terms, measures and vector, computed once for all folds.
 
-    Terms too rare among all prompts, and so in any fold, are left out.
+    Terms that are too rare among all prompts, and so in any fold, are left out.
     """
 
     terms: list[Counter[str]]
@@ -390,7 +378,7 @@ class _Columns:
 
     @classmethod
     def of(cls, prompts: list[str], embedder: Embedder | None) -> _Columns:
-        """The prompts' own. Read twice, so that the many rare terms are never all in memory."""
+        """Those of the prompts, which are read twice so as not to keep the many rare terms."""
         seen: Counter[str] = Counter()
         for prompt in prompts:
             seen.update({gram.text for gram in grams(prompt)})
@@ -403,7 +391,7 @@ class _Columns:
         return cls(terms, measures, None if embedder is None else embedded(embedder, prompts))
 
     def read(self, rows: np.ndarray) -> Reading:
-        """What is taken from these rows alone."""
+        """What is learnt from these rows alone."""
         spread = self.measures[rows].std(axis=0)
         spread[spread < 1e-9] = 1.0
         return Reading(
@@ -439,7 +427,7 @@ def _ridge(columns: _Columns, reading: Reading, rows: np.ndarray, gains: np.ndar
 
 
 def _cross_validate(labelled: Labelled, columns: _Columns, folds: Folds, share: float) -> Scored:
-    """Scores and levels of each prompt by models that have seen nothing of its group."""
+    """Scores and levels of each prompt, by models that have not seen its group."""
     if any(len(np.unique(labelled.levels[train])) < 2 for train, _ in folds):
         raise SettingsError(
             "with some groups held back all other rows have the same label; make more groups, "
@@ -458,7 +446,7 @@ def _cross_validate(labelled: Labelled, columns: _Columns, folds: Folds, share: 
 
 
 def _scale(scores: np.ndarray, levels: np.ndarray, share: float) -> Scale:
-    """What scores mean, from those of prompts held back: the part `share` goes to the top."""
+    """What scores mean, from those of prompts held back: the highest `share` goes to the top."""
     from sklearn.linear_model import LogisticRegression
 
     spread = float(scores.std()) or 1.0

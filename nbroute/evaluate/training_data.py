@@ -1,4 +1,4 @@
-"""Labelled prompts of the user's own: to train a classifier on, and as examples for one."""
+"""The user's own tables: labelled prompts to train a classifier on, or as examples for one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import re
 import reprlib
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from itertools import chain
@@ -29,17 +28,17 @@ from nbroute.types import Ladder
 if TYPE_CHECKING:
     import pandas as pd
 
-#: Below so many rows a cross-validated figure says nothing.
-FEWEST = 50
-#: Of tiers as labels, for there the shipped classifier is what they begin with.
-FEWEST_TIERS = 10
+#: With fewer rows a cross-validated figure says nothing; with tiers as labels, training starts from
+#: the shipped classifier.
+FEWEST, FEWEST_TIERS = 50, 10
 _FORMS = "columns prompt and tier, or prompt, weak and strong; group is optional"
 #: What labelled answers are given as.
 ANSWER_FORMS = "columns prompt, text and good (or label: good, bad), or prompt, better and worse"
 
-#: Eight bands of three: seven shingles in ten shared are found 19 times in 20, three in ten 1 in 5.
+#: Eight bands of three: prompts that share 70% of their shingles are found 19 times in 20, those
+#: that share 30% once in 5.
 _BANDS, _ROWS = 8, 3
-#: Words that overlap in a shingle.
+#: Words in a shingle.
 _SHINGLE = 3
 _PRIME = 2**31 - 1
 _WORD = re.compile(r"[^\W\d]+|\d+")
@@ -49,9 +48,8 @@ _WORD = re.compile(r"[^\W\d]+|\d+")
 class Labelled:
     """What a classifier is trained on, one entry per prompt.
 
-    A router that sends a prompt up gains `strong` - `weak`. `levels` are the places in
-    `tiers` that are right. `by_tier` says that the labels are tiers: then weak is 0 and
-    strong 1 throughout, for the right tier gains the same whichever it is.
+    Sending a prompt up gains `strong` - `weak`. `levels` are the right places in `tiers`. If the
+    labels are tiers (`by_tier`), weak is 0 and strong 1, as any right tier gains the same.
     """
 
     prompts: list[str]
@@ -73,8 +71,8 @@ class Labelled:
 def read_labels(source: pd.DataFrame | str | Path, ladder: Ladder) -> Labelled:
     """The labelled prompts; SettingsError names the row or the column that cannot be used.
 
-    Where there is a column tier, weak and strong are not looked at. Without a column group,
-    prompts that are nearly the same make a group.
+    If there is a column tier, weak and strong are ignored. Without a column group, near-duplicates
+    make a group.
     """
     if len(ladder.tiers) < 2:
         raise SettingsError(f"ladder {ladder.name!r} has one tier: there is nothing to learn.")
@@ -94,7 +92,7 @@ def read_labels(source: pd.DataFrame | str | Path, ladder: Ladder) -> Labelled:
 
 
 def frame_of(source: Any, forms: str) -> pd.DataFrame:
-    """The DataFrame, that of an audit or a grid, or a CSV file's, with its rows numbered from 0.
+    """The DataFrame, or that of an audit, a grid or a CSV file, with its rows numbered from 0.
 
     SettingsError says which columns it needs (`forms`).
     """
@@ -116,13 +114,13 @@ def frame_of(source: Any, forms: str) -> pd.DataFrame:
 
 
 def judged_by(source: Any) -> list[str]:
-    """A note that says who judged the pairs of an audit; none for other tables."""
+    """A note of who judged the pairs of an audit; none for other tables."""
     judge = getattr(source, "judge", None)
     return [f"Judged by {judge}."] if isinstance(judge, str) else []
 
 
 def need(module: str, what: str) -> None:
-    """SettingsError where a package of the extra `learn` is missing; `what` is what needs it."""
+    """SettingsError if a package of the extra `learn` is missing; `what` is what needs it."""
     try:
         import_module(module)
     except ImportError as error:
@@ -149,7 +147,7 @@ def read_share(
 
 
 def read_seed(value: Any) -> int:
-    """A seed; SettingsError for what is no whole number from 0 to 2**32 - 1."""
+    """A seed; SettingsError for anything but a whole number from 0 to 2**32 - 1."""
     if isinstance(value, bool) or not isinstance(value, Integral) or not 0 <= int(value) < 2**32:
         raise SettingsError(
             f"seed={value!r:.40} is not a whole number from 0 on: give one, such as 0"
@@ -158,7 +156,7 @@ def read_seed(value: Any) -> int:
 
 
 def check_columns(frame: pd.DataFrame, needed: Iterable[str], forms: str) -> None:
-    """SettingsError where a needed column is missing, or is there twice."""
+    """SettingsError if a needed column is missing, or is there twice."""
     names = [str(name) for name in frame.columns]
     for name in needed:
         if name not in names:
@@ -168,12 +166,30 @@ def check_columns(frame: pd.DataFrame, needed: Iterable[str], forms: str) -> Non
 
 
 def texts_in(frame: pd.DataFrame, name: str) -> list[str]:
-    """The texts in a column; SettingsError names the first row that has none, counted from 1."""
+    """The texts in a column; SettingsError names the first row without one, counted from 1."""
     texts: list[str] = frame[name].tolist()
     for row, text in zip(frame.index, texts, strict=True):
         if not isinstance(text, str) or not text.strip():
             raise SettingsError(f"row {row + 1} has the {name} {text!r:.40}; give text or drop it.")
     return texts
+
+
+def numbers_in(frame: pd.DataFrame, name: str) -> np.ndarray:
+    """The column as floats, NaN for what is not a number; all NaN if there is no such column."""
+    import pandas as pd
+
+    column = frame[name] if name in frame.columns else pd.Series(math.nan, frame.index)
+    found: np.ndarray = pd.to_numeric(column, errors="coerce").to_numpy(float, na_value=math.nan)
+    return found
+
+
+def has_groups(frame: pd.DataFrame) -> bool:
+    """Whether there is a column group; SettingsError names the first row without one."""
+    if "group" not in frame.columns:
+        return False
+    for row in frame.index[frame["group"].isna()]:
+        raise SettingsError(f"row {row + 1} has no group; name one, or leave the column out.")
+    return True
 
 
 def _why(error: Exception) -> str:
@@ -183,17 +199,12 @@ def _why(error: Exception) -> str:
 
 
 def _groups(frame: pd.DataFrame, prompts: Sequence[str]) -> tuple[np.ndarray, str]:
-    if "group" not in frame.columns:
-        groups, grouped_by = near_duplicates(prompts), "near-duplicates kept together"
-    else:
-        column = frame["group"]
-        if column.isna().any():
-            row = int(column.isna().to_numpy().argmax()) + 1
-            raise SettingsError(f"row {row} has no group; name one, or leave the column out.")
-        groups = np.unique(column.astype(str), return_inverse=True)[1]
+    groups, grouped_by = near_duplicates(prompts), "near-duplicates kept together"
+    if own := has_groups(frame):
+        groups = np.unique(frame["group"].astype(str), return_inverse=True)[1]
         grouped_by = "whole groups unseen"
     if len(np.unique(groups)) < 2:
-        cure = "leave the column out" if "group" in frame.columns else "add other prompts"
+        cure = "leave the column out" if own else "add other prompts"
         raise SettingsError(f"all rows are of one group, so none can be held back; {cure}.")
     return groups, grouped_by
 
@@ -205,7 +216,7 @@ def _tiers(frame: pd.DataFrame, ladder: Ladder) -> tuple[Any, Any, Any, tuple[st
 
 
 def read_levels(frame: pd.DataFrame, ladder: Ladder) -> np.ndarray:
-    """The places of the tiers in the column tier; SettingsError for no tier and where all agree."""
+    """As `levels_of`; SettingsError if all labels agree, too."""
     levels = levels_of(frame, ladder)
     if len(np.unique(levels)) < 2:
         raise SettingsError(
@@ -216,9 +227,9 @@ def read_levels(frame: pd.DataFrame, ladder: Ladder) -> np.ndarray:
 
 
 def levels_of(frame: pd.DataFrame, ladder: Ladder) -> np.ndarray:
-    """The place on the ladder of each label in the column tier; SettingsError as `read_levels`.
+    """The place on the ladder of each label in the column tier; SettingsError for an unknown tier.
 
-    What a batch or a grid answered is refused: its tier is the one that answered.
+    The rows of a batch or a grid are refused: their tier is the one that answered.
     """
     if {"status", "cost_source"} <= set(frame.columns):
         raise SettingsError(
@@ -236,8 +247,8 @@ def levels_of(frame: pd.DataFrame, ladder: Ladder) -> np.ndarray:
 
 
 def _scores(frame: pd.DataFrame, ladder: Ladder) -> tuple[Any, Any, Any, tuple[str, ...]]:
-    """Labels that are scores -> the same, where the levels are the bottom and the top."""
-    weak, strong = _numbers(frame, "weak"), _numbers(frame, "strong")
+    """Labels that are scores -> the same, with the bottom and the top as levels."""
+    weak, strong = _finite(frame, "weak"), _finite(frame, "strong")
     if strong.sum() <= weak.sum():
         raise SettingsError(
             f"the strong model's mean score ({strong.mean():.3g}) is not above the weak one's "
@@ -249,20 +260,16 @@ def _scores(frame: pd.DataFrame, ladder: Ladder) -> tuple[Any, Any, Any, tuple[s
     return weak, strong, levels, (ladder.names[0], ladder.names[-1])
 
 
-def _numbers(frame: pd.DataFrame, name: str) -> np.ndarray:
-    values = []
-    for row, value in enumerate(frame[name].tolist(), 1):
-        number = math.nan
-        with suppress(TypeError, ValueError):
-            number = float(value)
-        if not math.isfinite(number):
-            raise SettingsError(f"row {row} has {name} = {value!r:.40}; give a number or drop it.")
-        values.append(number)
-    return np.array(values)
+def _finite(frame: pd.DataFrame, name: str) -> np.ndarray:
+    found = numbers_in(frame, name)
+    for row in np.flatnonzero(~np.isfinite(found)):
+        value = frame[name].tolist()[row]
+        raise SettingsError(f"row {row + 1} has {name} = {value!r:.40}; give a number or drop it.")
+    return found
 
 
 def near_duplicates(prompts: Sequence[str]) -> np.ndarray:
-    """A number for each prompt, the same for those that are alike but for their numbers.
+    """A number for each prompt, the same for prompts that are alike, whatever numbers they have.
 
     MinHash with banding: Broder 1997, "On the resemblance and containment of documents", and
     Leskovec, Rajaraman and Ullman, "Mining of Massive Datasets", section 3.4.
@@ -292,7 +299,7 @@ def near_duplicates(prompts: Sequence[str]) -> np.ndarray:
 
 
 class _Row(NamedTuple):
-    """An entry of a source of examples, unchecked, and where it is."""
+    """An unchecked entry of a source of examples, and where it is."""
 
     place: str
     prompt: Any
@@ -303,9 +310,8 @@ def read_examples(source: Any, ladder: Ladder) -> tuple[Example, ...]:
     """Your own examples for that ladder, instead of the shipped ones.
 
     `source` is a DataFrame or the path of a CSV with the columns prompt and tier, a dict
-    prompt -> tier or tier -> prompts, or pairs (prompt, tier). Tiers in any case will do.
-    SettingsError where it cannot be read, a tier does not exist or has no example, a prompt is
-    empty, or one prompt has two tiers.
+    prompt -> tier or tier -> prompts, or pairs (prompt, tier). SettingsError if it cannot be read,
+    a tier does not exist or has no example, a prompt is empty, or one prompt has two tiers.
     """
     found: dict[str, tuple[str, _Row]] = {}
     for row in _rows(source):
@@ -372,7 +378,7 @@ def _rows(source: Any) -> Iterator[_Row]:
 
 
 def _file_rows(path: Path) -> Iterator[_Row]:
-    """The rows of a CSV, without pandas: a session that only has examples does not load it."""
+    """The rows of a CSV, without pandas, so that a session with examples does not load it."""
     try:
         file = io.StringIO(content(path).decode("utf-8-sig"), newline="")
         header = file.readline()

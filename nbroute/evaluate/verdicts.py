@@ -8,9 +8,9 @@ from typing import Literal
 
 Said = Literal["a", "b", "tie"]
 
-#: Ours. After "Judging LLM-as-a-Judge with MT-Bench and Chatbot Arena" (Zheng et al. 2023,
-#: arXiv 2306.05685) it asks for reasons before the verdict, allows ties, and says that length is no
-#: merit; it names no model, no tier and no price.
+#: Our own. As in "Judging LLM-as-a-Judge with MT-Bench and Chatbot Arena" (Zheng et al. 2023, arXiv
+#: 2306.05685) it asks for reasons before the verdict, allows ties, and says that length is not a
+#: merit; it does not name models, tiers or prices.
 SYSTEM = """\
 You compare two answers to the same request and say which one serves the person who asked better.
 
@@ -63,7 +63,7 @@ def question(prompt: str, a: str, b: str) -> str:
 
 _TAGS = ("request", "answer-a", "answer-b")
 
-#: How many characters are read, from the end of the answer.
+#: How many characters are read at the end of the answer.
 _READ = 20_000
 _THOUGHT = re.compile(r"<(think\w*|reasoning)>.*?(?:</\1>|\Z)|\A.*</think\w*>", re.DOTALL)
 _TAG = re.compile(r"<(/?)([a-z][\w-]*)>")
@@ -117,9 +117,8 @@ _LAST = [
 def read_verdict(text: str) -> Said | None:
     """Which of the two a judge calls better, in whatever form; None if it does not say.
 
-    The last line that names a verdict counts, as reasons and quoted answers come before it:
-    a reader of the first could be misled by an answer that says "[[A]]". A line that names
-    several counts as none.
+    The last line that names a verdict counts, as a quoted answer before it may say "[[A]]". A line
+    that names several does not count.
     """
     lines = _plain(text)
     for line in reversed(lines):

@@ -35,9 +35,9 @@ from nbroute.types import Classifier, Cost, Decision, Ladder, ProviderKind, tota
 if TYPE_CHECKING:
     import pandas as pd
 
-#: A provider that is not configured here is taken to bill, except for these.
+#: A provider that is not configured here counts as billed, except for these.
 _KINDS: Mapping[str, ProviderKind] = {"simulated": "simulated", "local": "local"}
-#: Where the times come from that were not measured.
+#: The source of times that were not measured.
 _PUBLISHED = "published speeds, of the model or of one at the same place on a ladder"
 SENDING = (ModelClassifier, HybridClassifier, EmbeddingClassifier)
 
@@ -57,8 +57,8 @@ class Setting:
 class Rerouted:
     """A prompt of the session: where it went, where it would go, and what each costs.
 
-    `was`, `cost_was` and `latency_was_ms` are None for a prompt that was never sent; what would
-    be is the answer's alone, without classifying.
+    `was`, `cost_was` and `latency_was_ms` are None for a prompt that was never sent; the figures of
+    what would be leave out classifying.
     """
 
     prompt: str
@@ -75,11 +75,11 @@ class Rerouted:
 
 @dataclass(frozen=True, slots=True)
 class _Routed:
-    """What the classifier says of each prompt, before any stepping up.
+    """What the classifier says about each prompt, before any step up.
 
-    `recorded` decisions are the session's own, as making them again would take a call;
-    `stand_ins` are the default classifier's where the session has none either. `threshold` is
-    that of a `CautiousClassifier`, 0 for any other.
+    `recorded` decisions are the session's own, as making them again would take a call; `stand_ins`
+    are the default classifier's, for want of those. `threshold` is that of a `CautiousClassifier`,
+    0 for any other.
     """
 
     decisions: Sequence[Decision]
@@ -105,9 +105,9 @@ class _Worked:
 class WhatIf:
     """The session under other settings: `print` it, or take its parts.
 
-    Each prompt is asked once, on the tier that it is classified to, for the tokens that its
-    recorded answer took: all costs but those of "as it was" are estimates. `at` moves the
-    threshold or the cache without classifying again.
+    Each prompt is asked once, on the tier of its decision, for the tokens that its recorded answer
+    took, so all costs but those of "as it was" are estimates. `at` changes the threshold or the
+    cache without classifying again.
     """
 
     asked: Setting
@@ -135,7 +135,7 @@ class WhatIf:
         return len(self._worked.rows)
 
     def at(self, *, threshold: float | None = None, cache: bool | None = None) -> WhatIf:
-        """The same with another threshold or cache; SettingsError for one not from 0 to 1."""
+        """The same with another threshold or cache; SettingsError for a threshold not in 0 to 1."""
         moved = self.threshold if threshold is None else read_threshold(threshold)
         kept = self.asked.cache if cache is None else cache
         return replace(self, asked=replace(self.asked, threshold=moved, cache=kept))
@@ -150,7 +150,7 @@ class WhatIf:
 
     @cached_property
     def chosen(self) -> Strategy | None:
-        """The router as asked, with the cache or without; None where there are no prompts."""
+        """The router as asked, with the cache or without; None if there are no prompts."""
         return self._routed(cache=self.asked.cache) if self._worked.rows else None
 
     def mix(self) -> dict[str, float]:
@@ -178,7 +178,7 @@ class WhatIf:
         return found
 
     def prompts(self) -> pd.DataFrame:
-        """The rows as a frame; money as floats, NaN where it is not known."""
+        """The rows as a frame; money as floats, NaN if it is not known."""
         import pandas as pd
 
         names = [one.name for one in fields(Rerouted)]
@@ -215,7 +215,7 @@ class WhatIf:
 
     @property
     def headline(self) -> str:
-        """What is asked about, in a line."""
+        """What is asked about, in one line."""
         below = self.threshold
         caution = f", one tier up below {below:.0%} confidence" if below else ""
         return (
@@ -226,7 +226,7 @@ class WhatIf:
 
     @property
     def setting(self) -> str:
-        """What nbroute.toml would say, as TOML; what has no name there is a comment."""
+        """The lines for nbroute.toml; what has no name there is a comment."""
         asked, in_force = self.asked, self.in_force
         changed: dict[str, object] = {}
         if asked.ladder != in_force.ladder:
@@ -314,10 +314,9 @@ def what_if(
     threshold: float | None,
     cache: bool | None,
 ) -> WhatIf:
-    """As `Router.what_if`; `in_force` is the classifier in use, `asked` the one asked about.
+    """See `Router.what_if`; `in_force` is the classifier in use, `asked` the one asked about.
 
-    With no `threshold` it is that of the classifier asked about, if it has one, else of the
-    settings.
+    The default `threshold` is that of the classifier asked about, if it has one, or the settings'.
     """
     steps_up = settings.classifier.step_up_below
     if isinstance(in_force, CautiousClassifier):
@@ -370,12 +369,12 @@ def _reroute(past: Sequence[Past], ladder: Ladder, parts: Parts, asked: Spec | N
 
 
 def bare(classifier: Classifier) -> Classifier:
-    """The classifier, without the caution that is put round it."""
+    """The classifier, without a `CautiousClassifier` around it."""
     return classifier.classifier if isinstance(classifier, CautiousClassifier) else classifier
 
 
 def sends_alone(classifier: Classifier, parts: Parts, asked: Spec | None = None) -> bool:
-    """Whether it sends in a way of its own, so that it is the same one with nothing to ask."""
+    """Whether it sends in its own way, so that it is the same object with nothing to ask."""
     return isinstance(classifier, SENDING) and classifier is bare(parts.classifier_for(asked, None))
 
 
@@ -400,7 +399,7 @@ def _worked(past: Sequence[Past], routed: _Routed, ladder: Ladder, parts: Parts)
         place = places.setdefault(one.request, len(places))
         rows.append(Priced(one, place, decision, costs, took, deciding))
     top = len(ladder.tiers) - 1
-    bare = [replace(row, deciding=()) for row in rows]  # all on one tier: nothing to decide
+    bare = [replace(row, deciding=()) for row in rows]  # all on one tier: nothing is classified
     fixed = [
         scenarios.strategy(f"all on {ladder.names[at]}", [Sent(row, at) for row in bare], ladder)
         for at in dict.fromkeys((top, top // 2))  # the middle one: of two tiers, the cheaper

@@ -1,4 +1,4 @@
-"""Strategies in words: the figures of a what-if as cells of a table and as a line of a frame."""
+"""Strategies in words: the figures of a what-if as cells of a table and rows of a frame."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _PRICES = {
 
 
 def strategy_record(one: Strategy, tiers: Iterable[str]) -> dict[str, Any]:
-    """The strategy as a line of a frame: the values of `STRATEGY`, and a share for each tier."""
+    """The strategy as a row of a frame: the values of `STRATEGY`, and a share for each tier."""
     spend = one.spend
     values = (
         *(one.name, spend.calls, float(spend.usd), float(spend.equivalent_usd)),
@@ -40,12 +40,12 @@ def strategy_record(one: Strategy, tiers: Iterable[str]) -> dict[str, Any]:
 
 
 def as_float(amount: Decimal | float | None) -> float:
-    """The amount as a frame has it, NaN where it is not known."""
+    """The amount as in a frame, NaN if it is not known."""
     return math.nan if amount is None else float(amount)
 
 
 def kind(one: Strategy, *, bare: bool = False) -> str:
-    """What the money of a strategy is, in words; `bare` of what is said of all of them."""
+    """What kind of money it is, in words; if `bare`, without what is said about all of them."""
     billed, spend = one.spend.by_source.keys() - {"equivalent"}, one.spend
     prices = _PRICES.get(frozenset(billed), "known prices")
     told = ["recorded" if one.recorded else f"estimate at {prices}"] if billed else []
@@ -67,12 +67,12 @@ def table(strategies: Sequence[Strategy]) -> list[tuple[str, ...]]:
 
 
 def unbilled(strategies: Sequence[Strategy]) -> bool:
-    """Whether nobody would bill any of them."""
+    """Whether none of them would be billed."""
     return not any(one.spend.usd for one in strategies)
 
 
 def cost(one: Strategy, places: int = 2) -> str:
-    """The total; money of two kinds stays apart, and an unknown rest is named."""
+    """The total; two kinds of money are kept apart, and an unknown rest is named."""
     spend = one.spend
     parts = [format_usd(spend.usd, places)] if spend.usd else []
     if spend.equivalent_usd:
@@ -83,7 +83,7 @@ def cost(one: Strategy, places: int = 2) -> str:
 
 
 def saved(one: Strategy) -> str:
-    """What it saves against all on the most expensive tier, in US dollars and percent."""
+    """What it saves relative to all on the most expensive tier, in US dollars and percent."""
     equivalent = one.saved_equivalent_usd
     amount = one.saved_usd if equivalent is None else equivalent
     if amount is None:
@@ -93,7 +93,7 @@ def saved(one: Strategy) -> str:
 
 
 def latency(one: Strategy) -> str:
-    """The average; unknown where there is no prompt."""
+    """The average; unknown if there are no prompts."""
     return "unknown" if one.latency_ms is None else seconds(one.latency_ms)
 
 
