@@ -83,15 +83,22 @@ class Rows:
 
 def log_chances(odds: np.ndarray) -> np.ndarray:
     """The logarithm of the softmax, row by row."""
-    from_best: np.ndarray = odds - odds.max(axis=1, keepdims=True)
-    logs: np.ndarray = from_best - np.log(np.exp(from_best).sum(axis=1, keepdims=True))
-    return logs
+    from_best = odds - odds.max(axis=1, keepdims=True)
+    return np.asarray(from_best - np.log(np.exp(from_best).sum(axis=1, keepdims=True)))
 
 
 def prepared(labelled: Labelled, ladder: Ladder) -> Rows:
     """The rows with the shipped weights as their prior, held out as in `_shipped_odds`."""
-    columns = _columns(labelled.prompts, ngrams.shipped())
-    return Rows(columns, _shipped_odds(labelled.prompts) @ places(ladder), labelled.levels)
+    from scipy import sparse
+
+    prompts, rarities = labelled.prompts, ngrams.shipped().rarities
+    found = [ngrams.features(prompt, rarities) for prompt in prompts]
+    ends = list(accumulate((len(one.places) for one in found), initial=0))
+    data = np.concatenate([one.weights for one in found])
+    at = np.concatenate([one.places for one in found]).astype(int)
+    words = sparse.csr_matrix((data, at, ends), shape=(len(prompts), ngrams.PLACES))
+    columns = sparse.hstack([words, np.full((len(prompts), 1), BIAS)]).tocsr()
+    return Rows(columns, _shipped_odds(prompts) @ places(ladder), labelled.levels)
 
 
 def shipped_levels(prompts: Sequence[str], ladder: Ladder) -> tuple[np.ndarray, np.ndarray]:
@@ -126,8 +133,7 @@ def places(ladder: Ladder) -> np.ndarray:
     for tier in np.flatnonzero(to.sum(axis=0) == 0):
         at = np.eye(len(LABELS))
         to[:, tier] = [np.interp((tier + 0.5) / tiers, heights, one) for one in at]
-    shares: np.ndarray = to / to.sum(axis=0)
-    return shares
+    return np.asarray(to / to.sum(axis=0))
 
 
 def _shipped_odds(prompts: Sequence[str]) -> np.ndarray:
@@ -140,19 +146,7 @@ def _shipped_odds(prompts: Sequence[str]) -> np.ndarray:
         ]
     )
     # Held-out chances are rounded to 1/255: none counts as less likely than half of that.
-    odds: np.ndarray = np.log(np.maximum(chances, 0.5 / 255))
-    return odds
-
-
-def _columns(prompts: Sequence[str], known: Weights) -> Any:
-    from scipy import sparse
-
-    found = [ngrams.features(prompt, known.rarities) for prompt in prompts]
-    ends = list(accumulate((len(one.places) for one in found), initial=0))
-    data = np.concatenate([one.weights for one in found])
-    at = np.concatenate([one.places for one in found]).astype(int)
-    words = sparse.csr_matrix((data, at, ends), shape=(len(prompts), ngrams.PLACES))
-    return sparse.hstack([words, np.full((len(prompts), 1), BIAS)]).tocsr()
+    return np.asarray(np.log(np.maximum(chances, 0.5 / 255)))
 
 
 def _sharpness(odds: np.ndarray, levels: np.ndarray) -> float:

@@ -428,7 +428,10 @@ class Audit:
             yield f"verdict: {self.verdict}"
         if down.n:
             yield f"one tier down would have done for {down.told('cheaper', 'tie')}"
-            yield f"  {self._wasted()}"
+            wasted, spent = in_usd(self.down.wasted), in_usd(self.down.spent)
+            lost = f"  that would have saved {wasted} of the {spent} that these answers cost"
+            none = "  what that would have saved is not known, as a price is missing"
+            yield none if math.isnan(self.down.wasted) else lost
         again = self.tally("again")
         if again.n and not brief:
             noise = again.told("cheaper", "expensive")
@@ -446,13 +449,6 @@ class Audit:
         if told or self.notes:
             yield ""
         yield from [*told, *self.notes]
-
-    def _wasted(self) -> str:
-        found = self.down
-        if math.isnan(found.wasted):
-            return "what that would have saved is not known, as a price is missing"
-        wasted, spent = in_usd(found.wasted), in_usd(found.spent)
-        return f"that would have saved {wasted} of the {spent} that these answers cost"
 
     def _doubts(self) -> Iterator[str]:
         """How far the judge can be trusted."""

@@ -295,8 +295,7 @@ def _losses(cells: np.ndarray) -> np.ndarray:
     A setting acts on the rows with a higher place than its own.
     """
     left, done = cells[..., 1, :].sum(-1), cells[..., :, 1].sum(-1)
-    lost: np.ndarray = left.cumsum(-1) + done.sum(-1)[..., None] - done.cumsum(-1)
-    return lost[..., :-1]
+    return np.asarray(left.cumsum(-1) + done.sum(-1)[..., None] - done.cumsum(-1))[..., :-1]
 
 
 def _costs(cases: Cases, places: np.ndarray, settings: int) -> tuple[np.ndarray, float]:

@@ -285,13 +285,9 @@ def compared(
         for name, one in scores.items()
     }
     own = next(iter(scores))
-    return tuple(
-        Line(
-            name,
-            with_ends(auc(one, bad), areas[name]),
-            None
-            if name == own
-            else with_ends(auc(scores[own], bad) - auc(one, bad), areas[own] - areas[name]),
-        )
-        for name, one in scores.items()
-    )
+    lines = []
+    for name, one in scores.items():
+        area = auc(one, bad)
+        ahead = with_ends(auc(scores[own], bad) - area, areas[own] - areas[name])
+        lines.append(Line(name, with_ends(area, areas[name]), None if name == own else ahead))
+    return tuple(lines)

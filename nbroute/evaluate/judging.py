@@ -129,7 +129,11 @@ def judge_pairs(
     SettingsError for a judge that does not exist, Interrupted on Ctrl-C; its `result` is the
     rulings so far.
     """
-    messages = [one for pair in pairs for one in _messages(pair)]
+    messages = list[str | PromptError]()
+    for pair in pairs:
+        told, texts = _settled(pair), (pair.cheaper or "", pair.expensive or "")
+        both = [question(pair.prompt, *texts), question(pair.prompt, *texts[::-1])]
+        messages += [PromptError(told)] * 2 if told else both
     try:
         if callable(judge):
             _call(asking, pairs, messages, judge, store)
@@ -155,14 +159,6 @@ def _settled(pair: Pair) -> str:
     return SAME if texts[0] == texts[1] else ""
 
 
-def _messages(pair: Pair) -> list[str | PromptError]:
-    """What the judge is asked in each order, or why it is not asked."""
-    if told := _settled(pair):
-        return [PromptError(told)] * 2
-    texts = pair.cheaper or "", pair.expensive or ""
-    return [question(pair.prompt, *both) for both in (texts, texts[::-1])]
-
-
 def _call(
     asking: Asking,
     pairs: Sequence[Pair],
@@ -170,7 +166,7 @@ def _call(
     judge: Callable[[str, str, str], str],
     store: Store,
 ) -> None:
-    """Have a function judge; each verdict is stored before the next is asked for."""
+    """Let a function judge; each verdict is stored before the next is asked for."""
     store.begin(described(asking.router, {"judge": judge}))
     for place, message in enumerate(messages):
         if asking.cancel is not None and asking.cancel.is_set():
@@ -180,24 +176,19 @@ def _call(
             continue
         pair = pairs[place // 2]
         texts = [pair.cheaper or "", pair.expensive or ""][:: -1 if place % 2 else 1]
-        row = _called(judge, Task(place, message), pair.prompt, *texts)
+        task = Task(place, message)
+        try:
+            said = judge(pair.prompt, *texts)
+            told = f"the judge returned {said!r:.60}; it has to be 'a', 'b' or 'tie'"
+            row = without_answer(task, "error", told)
+            if isinstance(said, str) and said in ("a", "b", "tie"):
+                row = Row(*task, text=f"Verdict: {said}", cost_usd=Decimal(0), cost_source="list")
+        except KeyboardInterrupt:  # Interrupted is an Exception, too
+            raise
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a row
+            row = row_of_error(task, error)
         store.write([row])
         asking.bar.count(row)
-
-
-def _called(
-    judge: Callable[[str, str, str], str], task: Task, prompt: str, first: str, second: str
-) -> Row:
-    try:
-        said = judge(prompt, first, second)
-    except KeyboardInterrupt:
-        raise
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - a row
-        return row_of_error(task, error)
-    if isinstance(said, str) and said in ("a", "b", "tie"):
-        return Row(*task, text=f"Verdict: {said}", cost_usd=Decimal(0), cost_source="list")
-    told = f"the judge returned {said!r:.60}; it has to be 'a', 'b' or 'tie'"
-    return without_answer(task, "error", told)
 
 
 def _rulings(pairs: Sequence[Pair], store: Store) -> list[Ruling]:

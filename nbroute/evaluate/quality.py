@@ -90,14 +90,14 @@ class Quality:
         if best and self.n >= FEWEST and best.ahead[1] <= 0:
             than = "is better" if best.ahead[2] < 0 else "may be as good"
             told += f"; {_most(best.shares)} alone {than} and costs no more: "
-            told += f"routing's lead over it is {_points(best.ahead)}"
+            told += f"routing's lead over it is {_told(best.ahead, _POINTS)}"
         return told
 
     def _against(self, name: str) -> str:
         value, low, high = ahead = self.arms[name].ahead
         rival = "its own share at random" if name == RANDOM else name
         if self.better is not None:
-            points = _points(ahead)
+            points = _told(ahead, _POINTS)
             beats = f"routing beats {rival} by {points}"
             return beats if value > 0 else f"routing is worse than {rival}: its lead is {points}"
         needed = enough(value, low, high, self.n)
@@ -107,7 +107,7 @@ class Quality:
             cure = f"a difference this small would take over {_HOPELESS:,} prompts"
         else:
             cure = f"about {rounded_up(needed):,} prompts would tell"
-        return f"too early to tell: routing's lead over {rival} is {_points(ahead)}; {cure}"
+        return f"too early to tell: routing's lead over {rival} is {_told(ahead, _POINTS)}; {cure}"
 
     def frame(self) -> pd.DataFrame:
         """A row for each arm; figures have `_low` and `_high` columns, money is per prompt."""
@@ -131,8 +131,8 @@ class Quality:
         marks, ends = [], {}
         for one in shown:
             name, usd = one.name.removesuffix(" alone"), round(1000 * one.usd, 9)
-            ends[name] = f"{_percent(one.quality)} · {in_usd(usd)}"
-            row: Row = {"arm": one.name, "quality": _percent(one.quality), "usd": usd}
+            ends[name] = f"{_told(one.quality, _PERCENT)} · {in_usd(usd)}"
+            row: Row = {"arm": one.name, "quality": _told(one.quality, _PERCENT), "usd": usd}
             colour = _COLOURS.get(name) or tier_colour(name, self.outcomes.tiers)
             told = f"{one.name}: {ends[name]}"
             marks.append(Mark(name, usd, told, row, colour, "", False, *one.quality))
@@ -158,9 +158,9 @@ class Quality:
             *(
                 (
                     one.name if one.name != BEST else f"{BEST} ({_most(one.shares)})",
-                    _percent(one.quality),
+                    _told(one.quality, _PERCENT),
                     usd,
-                    "" if one.name in (ROUTER, ROUTED) else _lead(one.ahead),
+                    "" if one.name in (ROUTER, ROUTED) else _told(one.ahead, _LEAD),
                 )
                 for one, usd in zip(arms, money, strict=True)
             ),
@@ -177,8 +177,8 @@ class Quality:
         named = (ROUTER, LENGTH, RANDOM)
         if not self.arms[ROUTER].order:
             yield (
-                f"{high} is no better than {low} on these prompts ({_lead(self.gap)} points), so "
-                "there is nothing that routing could recover."
+                f"{high} is no better than {low} on these prompts ({_told(self.gap, _LEAD)} "
+                "points), so there is nothing that routing could recover."
             )
             return
         known = sum(one.usd for one in self.arms.values())
@@ -192,7 +192,7 @@ class Quality:
         sure = (
             "" if self.gap[1] > 0 else ", and perhaps by nothing, so these figures may mean nothing"
         )
-        yield f"{high} is better than {low} by {_points(self.gap)}{sure}."
+        yield f"{high} is better than {low} by {_told(self.gap, _POINTS)}{sure}."
         yield (
             f"APGR: how much of that is recovered by sending {high} the prompts that need it most, "
             "on average over all shares that may go there; chance recovers half."
@@ -231,18 +231,14 @@ def measure(router: Engine, source: Any, seed: int) -> Quality:
     return Quality(arms, found, gap, best)
 
 
-def _points(found: Figured) -> str:
+#: How a figure and its interval are written.
+_LEAD, _PERCENT = "{:+.1f} [{:.1f}, {:.1f}]", "{:.1f}% [{:.1f}, {:.1f}]"
+_POINTS = "{:.1f} points [{:.1f}, {:.1f}]"
+
+
+def _told(found: Figured, form: str) -> str:
     """`4.1 points [1.2, 7.0]`."""
-    value, low, high = map(_hundredths, found)
-    return f"{value:.1f} points [{low:.1f}, {high:.1f}]"
-
-
-def _lead(found: Figured) -> str:
-    return "{:+.1f} [{:.1f}, {:.1f}]".format(*map(_hundredths, found))
-
-
-def _percent(found: Figured) -> str:
-    return "{:.1f}% [{:.1f}, {:.1f}]".format(*map(_hundredths, found))
+    return form.format(*map(_hundredths, found))
 
 
 def _hundredths(share: float) -> float:

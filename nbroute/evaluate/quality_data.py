@@ -85,8 +85,7 @@ class Outcomes:
     @cached_property
     def oracle(self) -> np.ndarray:
         """The place of the cheapest tier that is best for each prompt."""
-        best: np.ndarray = self.scores.argmax(axis=1)
-        return best
+        return np.asarray(self.scores.argmax(axis=1))
 
 
 class _Wide(NamedTuple):

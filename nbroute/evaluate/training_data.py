@@ -64,8 +64,7 @@ class Labelled:
     @property
     def gains(self) -> np.ndarray:
         """What the strong model adds."""
-        gained: np.ndarray = self.strong - self.weak
-        return gained
+        return np.asarray(self.strong - self.weak)
 
 
 def read_labels(source: pd.DataFrame | str | Path, ladder: Ladder) -> Labelled:
@@ -87,7 +86,12 @@ def read_labels(source: pd.DataFrame | str | Path, ladder: Ladder) -> Labelled:
         )
     prompts = texts_in(frame, "prompt")
     groups, grouped_by = _groups(frame, prompts)
-    weak, strong, levels, tiers = (_tiers if by_tier else _scores)(frame, ladder)
+    if by_tier:
+        levels, tiers = read_levels(frame, ladder), ladder.names
+        weak, strong = np.zeros(len(levels)), np.ones(len(levels))
+    else:
+        weak, strong, levels = _scores(frame)
+        tiers = (ladder.names[0], ladder.names[-1])
     return Labelled(prompts, weak, strong, levels, groups, tiers, by_tier, grouped_by)
 
 
@@ -179,8 +183,8 @@ def numbers_in(frame: pd.DataFrame, name: str) -> np.ndarray:
     import pandas as pd
 
     column = frame[name] if name in frame.columns else pd.Series(math.nan, frame.index)
-    found: np.ndarray = pd.to_numeric(column, errors="coerce").to_numpy(float, na_value=math.nan)
-    return found
+    numbers = pd.to_numeric(column, errors="coerce")
+    return np.asarray(numbers.to_numpy(float, na_value=math.nan))
 
 
 def has_groups(frame: pd.DataFrame) -> bool:
@@ -207,12 +211,6 @@ def _groups(frame: pd.DataFrame, prompts: Sequence[str]) -> tuple[np.ndarray, st
         cure = "leave the column out" if own else "add other prompts"
         raise SettingsError(f"all rows are of one group, so none can be held back; {cure}.")
     return groups, grouped_by
-
-
-def _tiers(frame: pd.DataFrame, ladder: Ladder) -> tuple[Any, Any, Any, tuple[str, ...]]:
-    """Labels that are tiers -> weak and strong scores, levels, and the tiers of the levels."""
-    levels = read_levels(frame, ladder)
-    return np.zeros(len(levels)), np.ones(len(levels)), levels, ladder.names
 
 
 def read_levels(frame: pd.DataFrame, ladder: Ladder) -> np.ndarray:
@@ -246,8 +244,8 @@ def levels_of(frame: pd.DataFrame, ladder: Ladder) -> np.ndarray:
     return np.array(found)
 
 
-def _scores(frame: pd.DataFrame, ladder: Ladder) -> tuple[Any, Any, Any, tuple[str, ...]]:
-    """Labels that are scores -> the same, with the bottom and the top as levels."""
+def _scores(frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The weak and the strong scores, and 1 if strong is the better one, else 0."""
     weak, strong = _finite(frame, "weak"), _finite(frame, "strong")
     if strong.sum() <= weak.sum():
         raise SettingsError(
@@ -257,7 +255,7 @@ def _scores(frame: pd.DataFrame, ladder: Ladder) -> tuple[Any, Any, Any, tuple[s
     levels = (strong > weak).astype(int)
     if levels.all():
         raise SettingsError("the strong model is better in every row: there is nothing to learn.")
-    return weak, strong, levels, (ladder.names[0], ladder.names[-1])
+    return weak, strong, levels
 
 
 def _finite(frame: pd.DataFrame, name: str) -> np.ndarray:
