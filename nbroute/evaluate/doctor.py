@@ -51,7 +51,10 @@ def _calls(patient: Patient) -> list[tuple[Tier, str]]:
 def foreseen(router: Engine, settings: Settings, classifier: Spec) -> str:
     """How many calls `--send` makes, and what they cost at most."""
     calls = _calls(Patient(router, settings, classifier))
-    costs = [worst_cost_of(_engine(router, tier), [text], _options(tier)) for tier, text in calls]
+    costs = [
+        worst_cost_of(_engine(router, tier), [text], _HOW | {"tier": tier.name})
+        for tier, text in calls
+    ]
     known = sum((one for one in costs if one.cost.usd is not None), NOTHING)
     translated = sum(text != _PROMPT for _, text in calls)
     told = counted(len(calls), "call")
@@ -68,10 +71,6 @@ def _engine(router: Engine, tier: Tier) -> Engine:
     made = Engine(replace(router.parts, ladder=Ladder("doctor", (tier,), tier.name)))
     made.limits = router.limits
     return made
-
-
-def _options(tier: Tier) -> dict[str, Any]:
-    return {**_HOW, "tier": tier.name}
 
 
 def ask(patient: Patient, purse: Purse) -> None:
@@ -105,7 +104,7 @@ def _asked(
     result, problem = None, ""
     try:
         made = _engine(patient.router, tier)
-        result = made.route(prompt, cancel=hangs, max_cost=left, **_options(tier))
+        result = made.route(prompt, tier=tier.name, cancel=hangs, max_cost=left, **_HOW)
     except NbrouteError as error:
         patient.spent += error.result.attempts if error.result else ()
         if isinstance(error, Interrupted) and not hangs.is_set():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
 from decimal import Decimal
 
 from nbroute.batch.jobs import described, text_of
@@ -67,7 +66,14 @@ def judge_grid(
             except Interrupted as error:
                 stopped, rulings = error, error.result
             grid.judging[name] = Batch(store)
-            _keep(grid, one, top, rulings)
+            grid.judged[one.name] = {
+                place: Judged(
+                    ruling.verdict and WORTH[ruling.verdict],
+                    top.name,
+                    ruling.error or "\n\n".join(ruling.reasons),
+                )
+                for place, ruling in enumerate(rulings)
+            }
             seen.update(zip(pairs, rulings, strict=True))
             told = [*leaning([*seen], [*seen.values()]).notes, related]
             grid.notes[:] = filter(None, told)
@@ -108,14 +114,3 @@ def _pairs(grid: Grid, one: Contender, top: Contender) -> list[Pair]:
         Pair(text_of(prompt), mine.get(place, ""), tops.get(place, ""), one.name, top.name)
         for place, prompt in enumerate(grid.prompts)
     ]
-
-
-def _keep(grid: Grid, one: Contender, top: Contender, rulings: Sequence[Ruling]) -> None:
-    grid.judged[one.name] = {
-        place: Judged(
-            ruling.verdict and WORTH[ruling.verdict],
-            top.name,
-            ruling.error or "\n\n".join(ruling.reasons),
-        )
-        for place, ruling in enumerate(rulings)
-    }

@@ -199,21 +199,15 @@ def _rulings(pairs: Sequence[Pair], store: Store) -> list[Ruling]:
             reasons, error = ((told, told), "") if word else (("", ""), told)
             found.append(Ruling(word, word, reasons, error))
         else:
-            forward, backward = (
-                store.row(2 * place + order) or without_answer(Task(0, ""), "not sent", _STOPPED)
-                for order in (0, 1)
-            )
-            found.append(_ruling(forward, backward, room))
+            missing = without_answer(Task(0, ""), "not sent", _STOPPED)
+            rows = [store.row(2 * place + order) or missing for order in (0, 1)]
+            (first, no_first), (second, no_second) = (_said(row, room) for row in rows)
+            words = (first and _FORWARD[first], second and _BACKWARD[second])
+            error = "; ".join(dict.fromkeys(filter(None, (no_first, no_second))))
+            costs = [row.cost_usd for row in rows if row.cost_usd is not None]
+            usd = sum(costs, Decimal(0)) if len(costs) == 2 else None
+            found.append(Ruling(*words, (rows[0].text, rows[1].text), error, usd))
     return found
-
-
-def _ruling(forward: Row, backward: Row, room: int) -> Ruling:
-    (first, no_first), (second, no_second) = _said(forward, room), _said(backward, room)
-    costs = [row.cost_usd for row in (forward, backward) if row.cost_usd is not None]
-    words = (first and _FORWARD[first], second and _BACKWARD[second])
-    error = "; ".join(dict.fromkeys(filter(None, (no_first, no_second))))
-    usd = sum(costs, Decimal(0)) if len(costs) == 2 else None
-    return Ruling(*words, (forward.text, backward.text), error, usd)
 
 
 _FORWARD: Mapping[Said, Word] = {"a": "cheaper", "b": "expensive", "tie": "tie"}

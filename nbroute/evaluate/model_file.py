@@ -112,7 +112,13 @@ def load(
 
     def made(header: dict[str, Any], found: Arrays) -> Model | LearnedTiers:
         if header["schema"] == TIERS_SCHEMA and header["features"] == ngrams.VERSION:
-            return _tiers_of(tuple(header["tiers"]), found)
+            tiers, size = tuple(header["tiers"]), ngrams.PLACES
+            _check_arrays(found, {"rarities": size, "line": len(tiers) + 1})
+            _check_arrays(found, {"weights": (size, len(tiers))})
+            *bias, sharpness = found["line"].tolist()
+            rarities, weights = (found[one].astype(np.float32) for one in ("rarities", "weights"))
+            known = ngrams.Weights(rarities, weights, np.array(bias), sharpness)
+            return LearnedTiers(known, tiers)
         if header["schema"] == SCHEMA and header["measures"] == list(FAMILIES):
             return _model_of(header, found)
         raise SettingsError(
@@ -176,14 +182,6 @@ def _check_arrays(found: Arrays, sizes: Mapping[str, int | tuple[int, ...]]) -> 
         array, shape = found[name], size if isinstance(size, tuple) else (size,)
         if array.shape != shape or array.dtype.kind != "f" or not np.isfinite(array).all():
             raise ValueError(f"the array {name!r} is not {' x '.join(map(str, shape))} numbers")
-
-
-def _tiers_of(tiers: tuple[str, ...], found: Arrays) -> LearnedTiers:
-    size = ngrams.PLACES
-    _check_arrays(found, {"rarities": size, "weights": (size, len(tiers)), "line": len(tiers) + 1})
-    *bias, sharpness = found["line"].tolist()
-    rarities, weights = (found[name].astype(np.float32) for name in ("rarities", "weights"))
-    return LearnedTiers(ngrams.Weights(rarities, weights, np.array(bias), sharpness), tiers)
 
 
 def _model_of(header: dict[str, Any], found: Arrays) -> Model:

@@ -90,7 +90,8 @@ def strategy(name: str, sent: Sequence[Sent], ladder: Ladder) -> Strategy:
     """What the prompts cost and take when sent that way."""
     paid = [one for one in sent if not one.cached]
     deciding = [attempt for one in sent for attempt in one.row.deciding]
-    costs = [*map(_cost, deciding), *(one.row.costs[one.tier] for one in paid)]
+    costs = [Cost(one.cost_usd, one.cost_source) for one in deciding]
+    costs += [one.row.costs[one.tier] for one in paid]
     spend = _spend(costs, calls=len(sent), cached=len(sent) - len(paid))
     took = sum(attempt.latency_ms for attempt in deciding)
     took += sum(one.row.latencies_ms[one.tier] for one in paid)
@@ -102,17 +103,13 @@ def strategy(name: str, sent: Sequence[Sent], ladder: Ladder) -> Strategy:
 def as_it_was(past: Sequence[Past], ladder: Ladder) -> Strategy:
     """What the session did, with all attempts, including escalations and failures."""
     answers = [one.answer for one in past if one.answer]
-    costs = [_cost(attempt) for one in past for attempt in one.attempts]
+    costs = [Cost(call.cost_usd, call.cost_source) for one in past for call in one.attempts]
     spend = _spend(costs, calls=len(past), cached=sum(answer.cached for answer in answers))
     counts = Counter(answer.tier for answer in answers)
     tiers = [tier for tier in dict.fromkeys([*ladder.names, *counts]) if counts[tier]]
     mix = {tier: counts[tier] / len(answers) for tier in tiers}
     average = sum(one.latency_ms for one in past) / len(past) if past else None
     return Strategy("as it was", spend, average, mix, recorded=True)
-
-
-def _cost(attempt: Attempt) -> Cost:
-    return Cost(attempt.cost_usd, attempt.cost_source)
 
 
 def _spend(costs: Iterable[Cost], *, calls: int, cached: int) -> Spend:
