@@ -63,6 +63,7 @@ def test_a_good_endpoint_is_all_ok(server, check):
     assert ["ok"] * 10 == [verdict for verdict, _ in found.values()]
     assert "1,024 of 1,600 tokens" in found["cached input"][1]
     assert "billed" in found["cost, streamed"][1]
+    assert ("ok", "followed") == found["system role"]
     assert "What is the capital of France? Answer with its name alone." == server.prompts[0]
 
 
@@ -98,7 +99,7 @@ def thoughtful(sent):
 
 
 BAD = {
-    "whole": "ok: 'It is Paris, of course.', .* s, answered by 'tiny-1b'",
+    "whole": "ok: 'It is Paris, of course.', .* m?s, answered by 'tiny-1b'",
     "streamed": "note: .*came in one piece: it, or a proxy in between, does not",
     "schema": "note: not followed",
     "system role": "note: .*not followed: it answered 'It is Paris, of course.'",
