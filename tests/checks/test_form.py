@@ -69,6 +69,14 @@ def test_words_in_another_voice_count_only_where_they_refuse_the_task(failing):
     assert "refusal" == failing("I'm sorry, but I can't write that story.", prompt).check
 
 
+@pytest.mark.parametrize(
+    "label", ["Answer", "Response", "Note", "Summary", "Conclusion", "Explanation", "Antwort"]
+)
+def test_the_label_of_a_line_is_not_a_speaker_of_a_play(failing, label):
+    assert failing("Anna: I don't know. She sighs.\nBen: It is late, let us go.") is None
+    assert failing(f"Anna: It is late.\n{label}: I don't know what she means.") is not None
+
+
 @pytest.mark.parametrize("piece", ['"', " 'a", "I'm really ", "\n", "```\n", "我"])
 def test_hostile_answers_are_judged_too(reply, piece):
     text = piece * (20_000 // len(piece))

@@ -111,6 +111,7 @@ def test_labels_of_other_sessions_and_ladders_are_there_when_asked_for(router, o
     later = opened(profile="simulated", ledger=router.ledger)
     later.label(later.route("hi", tier="SIMPLE"), "good")
 
+    assert (1, 2) == (later.spend().calls, later.spend(everything=True).calls)
     assert ["hi"] == later.labels()["prompt"].tolist()
     assert ["hi"] == later.labels(everything=True)["prompt"].tolist()
     assert ["hello", "hi"] == later.labels(everything=True, feedback=True)["prompt"].tolist()

@@ -299,6 +299,7 @@ LETTER = {
         {"oneOf": [{"type": "string", "maxLength": 3}, {"type": "integer"}]},
         {"type": "object", "additionalProperties": {"type": "boolean"}, "minProperties": 3},
         {"type": "array", "items": {"$ref": "#"}, "maxItems": 2},
+        {"$ref": "#/$defs/a~1b", "$defs": {"a/b": {"type": "integer", "minimum": 10**9}}},
         {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 0.01},
         {"type": "number", "minimum": -7, "maximum": -4, "multipleOf": 0.25},
         {"type": "string", "minLength": 200},
