@@ -8,13 +8,14 @@ from base64 import b64encode
 from pathlib import Path
 from urllib.parse import quote
 
+import httpx
 import pytest
 from calls import STREAMING, asking, events, said
 from calls import failure as words_of
 from loopback import Reply
 
 from nbroute import errors
-from nbroute.providers.openai_errors import Call, of_status
+from nbroute.providers.openai_errors import Call, of_sdk, of_status
 
 KEY = "sk-proj-Zx81/Qm+Wv73TnLd20RkEe"
 DATA = tomllib.loads((Path(__file__).parents[1] / "data/endpoint_errors.toml").read_text("utf-8"))
@@ -119,6 +120,15 @@ def test_where_to_add_money_is_said_for_the_vendors_that_are_known():
         "gateway.example": "at gateway.example",
     }.items():
         assert told in str(of_status(402, "", Call(host, f"https://{host}/v1", "m", 1, None, None)))
+
+
+def test_a_stream_that_another_thread_closed_is_a_connection_that_broke():
+    call = Call("gateway.example", "https://gateway.example/v1", "m", 1, None, None, answering=True)
+
+    error = of_sdk(httpx.StreamClosed(), call)
+
+    assert isinstance(error, errors.Unavailable)
+    assert "broke off half-way" in str(error)
 
 
 def coded(key, before=""):
