@@ -108,7 +108,7 @@ def test_without_values_the_cosine_decides_and_else_the_text():
 
     assert (True, "cosine") == ((found := agree(a, b, 0.93)).agrees, found.by)
     assert not agree(a, b, 0.91).agrees
-    assert agree(a, b, 0.91, least=0.9).agrees
+    assert agree(a, b, 0.9, least=0.9).agrees
     assert (False, "text") == ((found := agree(a, b)).agrees, found.by)
     assert agree(a, f"**{a.upper()}**\n").agrees
 
