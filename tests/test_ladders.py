@@ -8,6 +8,7 @@ import pytest
 
 from nbroute import ladders, pricing
 from nbroute.errors import SettingsError
+from nbroute.providers.simulated import MODELS
 from nbroute.types import Ladder, Price, Target, Tier
 
 EVERY_PRESET = [(name, provider) for name in ladders.LADDERS for provider in ladders.PROVIDERS]
@@ -55,7 +56,7 @@ def test_a_preset_has_the_articles_tiers_token_budgets_and_simulated_prices(
     assert (tuple(tiers.split()), default) == (ladder.names, ladder.default)
     assert budgets == tuple(tier.max_tokens for tier in ladder.tiers)
     prices = ladders.SIMULATED_PRICES
-    assert {model for tier in simulated for model in tier.models} <= set(prices)
+    assert {model for tier in simulated for model in tier.models} <= set(prices) == set(MODELS)
     assert [prices[tier.model] for tier in simulated] == [tier.price for tier in simulated]
     with pytest.raises(SettingsError, match=r"'for-tier'.*did you mean 'four-tier'"):
         ladders.preset("for-tier", "openai")

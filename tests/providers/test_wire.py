@@ -286,6 +286,7 @@ def test_a_call_goes_from_http_to_https_and_not_back(server, secured, connect, m
     ],
 )
 def test_a_wrong_variable_is_named_in_one_line(connect, monkeypatch, name, value, says):
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")  # nothing is wrong with this one
     monkeypatch.setenv(name, value)
     with pytest.raises((SettingsError, Unavailable)) as caught:
         answer(connect("https://far.invalid/v1"))
