@@ -77,13 +77,14 @@ def failed(hub, folder, path="/m.gguf", error=SettingsError, **options):
     return str(caught.value)
 
 
-def test_a_file_is_pulled_from_an_address_and_found(hub, tmp_path):
+def test_a_file_is_pulled_from_an_address_and_found(hub, tmp_path, capsys):
     file, said = fetch(hub, tmp_path / "new")
 
     assert tmp_path / "new" / "m.gguf" == file
     assert BODY == file.read_bytes()
     assert [file] == list(file.parent.iterdir())
     assert [f"pulled {file} (3 MB)"] == said
+    assert re.search(r"3\.07M/3\.07M .*\dM?B/s", capsys.readouterr().err)
     assert (file,) == find_models((), tmp_path / "new")
 
 
