@@ -84,7 +84,7 @@ def test_a_file_is_pulled_from_an_address_and_found(hub, tmp_path, capsys):
     assert BODY == file.read_bytes()
     assert [file] == list(file.parent.iterdir())
     assert [f"pulled {file} (3 MB)"] == said
-    assert re.search(r"3\.07M/3\.07M .*\dM?B/s", capsys.readouterr().err)
+    assert re.search(r"3\.07M/3\.07M .*[MG]B/s", capsys.readouterr().err)
     assert (file,) == find_models((), tmp_path / "new")
 
 
