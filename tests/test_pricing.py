@@ -168,6 +168,9 @@ def test_a_call_is_recorded_with_the_price_of_its_bracket_or_of_the_model_that_a
     assert Decimal("2.5") == pricing.price_of(tier, "gpt-5.4", "remote").input
     assert Price(Decimal(5), Decimal("22.5")) == cost(Usage(272_001, 1), tier).price
 
+    own = Price(Decimal(2), Decimal(8), "configured", Decimal("0.5"))
+    assert own == cost(Usage(1, 1), replace(tier, price=own)).price
+
     auto = Tier("t", "openrouter", "openrouter/auto", 100)
     found = pricing.cost_of(MILLION, auto, auto.model, "remote", "openai/gpt-4o")
     assert (Decimal("2.5"), "list") == (found.usd, found.source)

@@ -267,6 +267,7 @@ ENDLESS = {
         ({"$ref": "#"}, "refers to itself without end"),
         ({"anyOf": [{"type": "null"}, {"$ref": "#"}]}, "refers to itself without end"),
         (ENDLESS, "refers to itself without end"),
+        ({"if": False, "else": {"$ref": "#"}}, "refers to itself without end"),
         (json.loads('{"not":' * 150 + "{}" + "}" * 150), "over 100 levels deep"),
         ({"properties": {"const": {"$ref": "other.json"}}}, "refers to 'other.json'"),
         ({"type": "string", "pattern": "a{99999999999}"}, "not a JSON schema"),

@@ -15,6 +15,7 @@ import pytest
 from calls import text_of
 
 from nbroute.errors import ContextTooLong, SettingsError, UnknownModel
+from nbroute.providers import model_files
 from nbroute.providers.llama_cpp import LlamaCpp
 from nbroute.providers.model_files import find_models, model_name, ready
 from nbroute.types import Message, Request
@@ -79,6 +80,8 @@ def test_with_nothing_pulled_the_package_has_the_model(tmp_path, monkeypatch):
 
     assert [package / FILE] == list(find_models((), tmp_path / "empty"))
     assert ready((), tmp_path / "empty")
+    monkeypatch.setattr(model_files, "find_spec", lambda name: None)
+    assert "%pip install 'nbroute[local]'" == model_files.missing()
 
 
 def test_models_of_the_same_name_are_known_apart_by_their_quantisation(tmp_path):

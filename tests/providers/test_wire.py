@@ -307,7 +307,9 @@ def test_what_is_openais_goes_to_it_alone_and_a_connection_is_used_again(
     provider = connect()
     assert ["ok", "ok"] == [answer(provider), answer(provider)]
 
-    assert not {"openai-organization", "openai-project", "x-mine"} & {*server.requests[0].headers}
+    headers = server.requests[0].headers
+    assert not {"openai-organization", "openai-project", "x-mine"} & {*headers}
+    assert "gzip, deflate" == headers["accept-encoding"]
     assert "org-1" == connect("https://api.openai.com/v1")._client().organization
     assert 1 == len(server._connections)
 
