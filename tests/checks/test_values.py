@@ -14,6 +14,7 @@ VALUES = {
     '{"reasoning": "it is \\frac", "answer": "\\frac{1}{2}"': "0.5",
     '{"answer": "\\"ab\\""}': "'ab'",
     r'{"answer": "\sqrt{2}"}': r"\sqrt{2}",
+    r'{"answer": "\d is \"x\" here"}': r'\d is "x" here',
     "**Answer:** B) 12 cm": "B",
     "The answer is 1,234.50 dollars.": "1234.5",
     "Therefore the answer is $42$.": "42",
