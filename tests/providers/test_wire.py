@@ -260,7 +260,9 @@ def secured(tmp_path, monkeypatch):
 
 
 @pytest.mark.skipif(not shutil.which("openssl"), reason="openssl makes the certificate")
-def test_a_call_goes_from_http_to_https_and_not_back(server, secured, connect, monkeypatch):
+def test_a_call_goes_from_http_to_https_and_not_back(
+    server, secured, connect, monkeypatch, tmp_path
+):
     there, back = (f"://{one.host}/v1/chat/completions" for one in (secured, server))
     server.reply(status=301, body=b"", headers={"Location": f"https{there}"})
     assert "ok" == answer(connect())
@@ -273,6 +275,13 @@ def test_a_call_goes_from_http_to_https_and_not_back(server, secured, connect, m
 
     monkeypatch.delenv("SSL_CERT_FILE")
     assert "its certificate in SSL_CERT_FILE" in failure(connect(address), Unavailable)
+    trusted = tmp_path / "trusted"
+    trusted.mkdir()
+    shutil.copy(tmp_path / "certificate.pem", trusted)
+    subprocess.run(["openssl", "rehash", trusted], check=True, capture_output=True)
+    monkeypatch.setenv("SSL_CERT_DIR", str(trusted))
+    secured.reply()
+    assert "ok" == answer(connect(address))
 
 
 @pytest.mark.parametrize(

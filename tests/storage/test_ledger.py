@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import given, settings
@@ -288,6 +289,16 @@ def test_what_cannot_be_recorded_is_kept_in_memory_and_counts(garbage, name):
         assert ["ok"] == [row.status for row in ledger.report_rows(session="s1")]
         assert ["a1"] == list(ledger.frame(session="s1")["id"])
         assert [said()] == ledger.labels(session="s1")
+
+
+def test_a_late_row_that_cannot_be_written_for_any_reason_is_logged(path, monkeypatch, caplog):
+    with SqliteLedger(path) as ledger:
+        monkeypatch.setattr(ledger, "append_all", Mock(side_effect=RuntimeError("no such luck")))
+        with ledger.gathering():
+            ledger.append(attempt())
+
+    assert "calls could not be recorded" in caplog.text
+    assert "no such luck" in caplog.text
 
 
 def test_a_corrupt_file_is_left_alone_and_is_an_error_for_all_that_asks_for_what_is_in_it(
