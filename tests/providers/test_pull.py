@@ -88,6 +88,12 @@ def test_a_file_is_pulled_from_an_address_and_found(hub, tmp_path, capsys):
     assert (file,) == find_models((), tmp_path / "new")
 
 
+def test_a_file_that_is_there_and_is_not_a_model_is_an_error(hub, tmp_path):
+    (tmp_path / "m.gguf").write_bytes(b"<html>")
+
+    assert "is not a GGUF file" in failed(hub, tmp_path)
+
+
 def test_a_download_that_broke_off_goes_on_from_there(hub, tmp_path):
     hub.cut = 2_000_000
     said = failed(hub, tmp_path, error=Unavailable)
