@@ -62,6 +62,8 @@ if "nbroute" in shell.extension_manager.loaded:
     del shell.magics_manager.registry["RouteMagics"]  # the session
 ipywidgets.Widget.close_all()
 os.chdir({folder!r})
+for name in [name for name in os.environ if name.startswith("NBROUTE_")]:
+    del os.environ[name]
 os.environ |= {environment}
 %load_ext nbroute"""
 

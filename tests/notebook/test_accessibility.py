@@ -170,7 +170,7 @@ def test_a_table_of_prompts_bars_nobody_closed_or_open(page, notebooks):
 def test_what_runs_bars_nobody_nor_what_was_interrupted(page, notebooks):
     lines = {"%%route -t FRONTIER": "good", "%%route_compare SIMPLE FRONTIER": "Differences"}
     prompts = (f"{line}\nExplain recursion with an example." for line in lines)
-    notebooks.slow(10).run(*prompts, waiting=False)
+    notebooks.slow(4).run(*prompts, waiting=False)
     for number, button in enumerate(lines.values(), 1):
         cell = notebooks.cell(number)
         cell.get_by_text("answering ...").first.wait_for(timeout=60_000)
