@@ -43,7 +43,13 @@ def test_it_says_what_it_will_cost_and_asks(asking, monkeypatch):
     assert audits_of(asking)
 
 
-@pytest.mark.parametrize("typed", ["", "what?", StdinNotImplementedError("no"), EOFError()])
+@pytest.mark.parametrize(
+    "typed",
+    [
+        *("", "what?", StdinNotImplementedError("no"), EOFError()),
+        *(RuntimeError("input(): lost sys.stdin"), ValueError("I/O operation on closed file.")),
+    ],
+)
 def test_anything_but_a_yes_sends_nothing_and_names_the_line_that_does_not_ask(
     asking, monkeypatch, typed
 ):

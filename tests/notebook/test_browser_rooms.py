@@ -175,6 +175,7 @@ def test_stop_ends_the_answer_that_is_on_its_way(page, playground):
 
     answer(page, "interrupted: a partial answer").wait_for()
     idle(page)
+    assert 0 == stop(page).count()
 
 
 def test_what_was_typed_while_a_cell_ran_is_sent_whole(page, notebooks):
@@ -200,9 +201,10 @@ def test_the_playground_works_by_keyboard(page, playground):
     box.focus()
     for _ in range(10):
         page.keyboard.press("Tab")
-        if button.evaluate("e => e === document.activeElement"):
+        if focused := button.evaluate("e => e === document.activeElement"):
             break
 
+    assert focused
     page.keyboard.press("Enter")
 
     answer(page, "why SIMPLE").wait_for()
@@ -325,10 +327,16 @@ def test_the_slider_moved_by_keyboard_redraws_cost_and_tiers(page, panel):
 
 
 def test_apply_this_has_the_session_go_on_with_it(panel):
-    for key in ("End", "Home"):
-        panel.get_by_role("slider").press(key)
-        panel.get_by_role("button", name="Apply this").click()
+    slider, apply = panel.get_by_role("slider"), panel.get_by_role("button", name="Apply this")
+    for key, away, threshold in (("End", "Home", "100"), ("Home", "End", "0")):
+        slider.press(key)
+        apply.click()
         panel.get_by_text("applied for this session").wait_for()
+
+        slider.press(away)
+        apply.wait_for()
+        at(panel, slider, key, IN_FORCE)
+        assert threshold == panel.get_by_role("spinbutton").input_value()
 
 
 def test_ladder_classifier_and_cache_are_labelled_and_an_error_goes_again(panel):

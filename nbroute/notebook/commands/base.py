@@ -120,10 +120,10 @@ def run(desk: Desk, line: str) -> Any:
 
 
 def cannot_type() -> tuple[type[Exception], ...]:
-    """What is raised if nobody can type: by a kernel without a front end, by a closed stdin."""
+    """What is raised if nobody can type: by a kernel without a front end, with no open stdin."""
     from IPython.core.error import StdinNotImplementedError
 
-    return StdinNotImplementedError, EOFError, OSError
+    return StdinNotImplementedError, EOFError, OSError, RuntimeError, ValueError
 
 
 def confirmed(question: str, again: str) -> bool:
