@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 import math
 import os
-import pickle
 import random
 import re
 import signal
-import sys
-import threading
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -102,15 +97,15 @@ def instant():
     router.close()
 
 
-@pytest.mark.parametrize(("share", "drawn"), [(0.05, 2), (0.001, 1), (1, 40)])
-def test_the_sample_is_exactly_that_share_at_random_and_the_same_again(instant, share, drawn):
+def test_the_sample_is_exactly_that_share_at_random_and_the_same_again(instant):
     one, again, other = (
-        audited(instant, share, seed=seed, frame=framed(40)).frame()["prompt"] for seed in (3, 3, 4)
+        set(audited(instant, 0.05, seed=seed, frame=framed(40)).frame()["prompt"])
+        for seed in (3, 3, 4)
     )
 
-    assert drawn == len(one) == one.nunique()
-    assert set(one) == set(again)
-    assert share != 0.05 or set(one) != set(other)
+    assert 2 == len(one)
+    assert one == again != other
+    assert 1 == len(audited(instant, 0.001, frame=framed(40)).frame())
 
 
 def test_a_session_is_audited_by_what_it_answered(router, answering):
@@ -132,7 +127,6 @@ def test_a_session_is_audited_by_what_it_answered(router, answering):
     assert {"medium": 4, "large": 1} == Counter(one["model"] for one in sent)
     shaped = next(one for one in sent if one["messages"][-1]["content"] == "prompt 0")
     assert ("Rhyme.", 0.5) == (shaped["messages"][0]["content"], shaped["temperature"])
-    assert 50 in shaped.values()
     told = words_of(found)
     for why in ("compared", "in the middle of a conversation", "for a model that was chosen by"):
         assert f"left out: 1 prompt {'that were ' * (why == 'compared')}{why}" in told
@@ -146,29 +140,21 @@ def test_down_says_what_the_more_expensive_tier_wasted_and_both_name_the_ends_of
         router.route(f"on {tier}", tier=tier)
 
     down = audited(router, 1, "down")
-    both = audited(router, 1, "both", judge=longer, again=1)
+    both = audited(router, 1, "both", judge=longer)
 
     rows = down.frame()
     pairs = [("LOW", "MID", "MID"), ("MID", "TOP", "TOP")]
     assert pairs == sorted(rows[["cheaper", "expensive", "picked"]].itertuples(index=False))
-    assert (1.0, 2) == (down.down.share, down.down.n)
     wasted = (rows["expensive_usd"] - rows["cheaper_usd"]).sum()
     assert pytest.approx(wasted) == down.down.wasted > 0
     assert math.isnan(down.share)
-    assert (0.0, 1.0) == down.interval
     assert "one tier down would have done for 2 of 2 (100%" in str(down)
-    rows = both.frame().query("direction != 'again'")
-    assert {("up", "LOW"), ("up", "MID"), ("down", "MID"), ("down", "TOP")} == set(
-        zip(rows["direction"], rows["picked"], strict=True)
-    )
-    assert ("on TOP",) == both.topmost
+    ways = {("up", "LOW"), ("up", "MID"), ("down", "MID"), ("down", "TOP")}
+    assert ways == set(both.frame()[["direction", "picked"]].itertuples(index=False, name=None))
     assert "1 prompt with TOP's answer: no tier is above it" in str(both)
-    assert "1 prompt with LOW's answer: no tier is below it" in str(both)
     bars = both.chart().frame()
-    assert {"LOW, up", "MID, up", "MID, down", "TOP, down"} < set(bars["pair"])
-    assert {"judge", "pairs"} < set(bars)
+    assert {"LOW, up", "MID, up", "MID, down", "TOP, down"} == set(bars["pair"])
     assert bars.groupby("pair")["share"].sum().round(6).eq(1).all()
-    assert "prefers the more expensive" in both.chart()._repr_html_()
 
 
 def test_prompts_alone_are_answered_first_and_what_was_asked_twice_is_judged_once(
@@ -204,38 +190,19 @@ def test_earlier_sessions_are_audited_where_the_ledger_keeps_their_texts(make_ro
     assert ["one"] == list(found.frame()["prompt"]) == list(again.frame()["prompt"])
     assert "the ledger keeps no system prompts" in str(found)
     assert "in the middle of a conversation" in str(found)
-    bare = make_router(ledger="bare.sqlite")
-    bare.route("one")
-    with pytest.raises(SettingsError, match="1 whose text was not kept; store_text = true"):
-        audited(make_router(ledger="bare.sqlite", session=bare.session), 1)
 
 
-def test_audits_are_in_the_ledger_with_their_purpose_and_are_not_results(
-    router, make_router, answering
-):
-    router.route("prompt")
+def test_audits_are_in_the_ledger_with_their_purpose_and_are_not_results(router, answering):
+    for _ in range(2):  # the second comes out of the cache, and is judged like any other
+        router.route("prompt")
 
     found = router.audit(1, judge="MID", progress=False, again=0)
 
     purposes = Counter(row["purpose"] for row in router.ledger.rows(session=router.session))
-    assert {"answer": 1, "audit": 1, "judge": 2} == purposes
-    assert 1 == router.report().results == len(router.history.results())
+    assert {"answer": 2, "audit": 1, "judge": 2} == purposes
+    assert 2 == router.report().results == len(router.history.results())
     assert router.report().by_use["auditing"].usd == found.cost.usd > 0
-    calls = {key: spend.calls for key, spend in found.spends.items()}
-    assert {("MID", "asking"): 1, ("MID", "judging"): 2} == calls
-    other = make_router()
-    other.go_on(router)
-    assert other.audited is router.audited is found
-
-
-def test_a_cached_answer_is_judged_like_any_other_and_said_to_be_cached(router, answering):
-    for _ in range(2):
-        router.route("one")
-
-    found = audited(router, 1)
-
     assert 2 == found.tally("up").n
-    assert "1 answer came out of the cache" in str(found)
     one, two = found.frame()["cheaper_usd"]
     assert one == two > 0
 
@@ -252,8 +219,6 @@ def test_the_noise_is_the_same_model_asked_twice(router, server):
     assert len(found.frame().query("direction == 'up' and verdict != 'tie'")) == len(found.pairs())
     told = "noise: asked twice, the judge preferred one of the same model's two answers in 6 of 6"
     assert told in words_of(found)
-    few = audited(router, 1, frame=framed(8), judge=longer, again=0.1)
-    assert 5 == few.tally("again").n
 
 
 @pytest.mark.parametrize(
@@ -304,18 +269,13 @@ def test_over_many_audits_the_interval_has_the_true_share_as_often_as_it_says(in
 
 
 def test_a_judge_that_goes_by_position_is_pointed_out_and_prefers_nothing(instant):
-    found, lower = (
-        audited(instant, 1, way, frame=framed(20, tier), judge=lambda *_: "a")
-        for way, tier in (("up", "LOW"), ("down", "TOP"))
-    )
+    found = audited(instant, 1, frame=framed(20), judge=lambda *_: "a")
 
     told = words_of(found)
     assert 0 == found.share
     assert {"tie"} == set(found.frame()["verdict"])
     assert "position: swapping the answers changed the verdict on 20 of 20 pairs" in told
-    assert "shown first in 40 of 40 verdicts, so they mean nothing" in told
     assert found.verdict.startswith("no verdict: this judge goes by the position of an answer")
-    assert lower.verdict == found.verdict
 
 
 def test_the_judge_is_measured_by_your_own_votes(router, answering):
@@ -342,9 +302,6 @@ def test_two_settings_are_compared_on_the_prompts_that_both_have(instant):
     assert "surely fewer" in str(found)
     assert "an answer of the top tier counts as well served (20 prompts)" in str(found)
     assert "no difference (+0 points" in str(before.against(before))
-    assert "top tier" not in str(before.against(before))
-    with pytest.raises(SettingsError, match="is not an audit"):
-        before.against("before")
     alone = audited(instant, 1, frame=pd.DataFrame({"prompt": ["other"], "tier": "LOW"}))
     with pytest.raises(SettingsError, match="no judged prompt in common"):
         alone.against(before)
@@ -369,13 +326,11 @@ def test_a_difference_of_paired_shares_is_newcombes_and_kappa_is_what_is_above_c
 
 
 def test_judged_pairs_are_labels_and_answers_that_can_be_learnt_from(instant):
-    pytest.importorskip("sklearn")
-    things = ["harbour", "bakery", "violin", "glacier", "printer", "orchard", "compass", "lantern"]
-    draw = random.Random(0)  # noqa: S311 - a simulation
-    hard = [draw.random() < 0.5 for _ in range(120)]
+    draw = random.Random(1)  # noqa: S311 - a simulation
+    things = ["harbour", "bakery", "violin", "glacier", "printer", "orchard", "compass", "saddle"]
     rows = [
-        " ".join([("prove that" if it else "what is"), *draw.sample(things, 5), str(place)])
-        for place, it in enumerate(hard)
+        " ".join(["prove that" if place % 2 else "what is", *draw.sample(things, 5), str(place)])
+        for place in range(120)
     ]
     frame = pd.DataFrame({"prompt": rows, "answer": "short", "tier": "LOW"})
 
@@ -385,11 +340,10 @@ def test_judged_pairs_are_labels_and_answers_that_can_be_learnt_from(instant):
     found = audited(instant, 1, frame=frame, judge=judge)
 
     labels, pairs = found.labels(), found.pairs()
-    assert {"LOW", "MID"} == set(labels["tier"])
     assert all((labels["tier"] == "MID") == labels["prompt"].str.startswith("prove"))
     assert "120" in repr(instant.fit(labels))
-    assert (sum(hard), {"word word "}) == (len(pairs), set(pairs["better"]))
-    assert f"{2 * len(pairs)} labels" in repr(instant.fit_check(pairs))
+    assert (60, {"word word "}) == (len(pairs), set(pairs["better"]))
+    assert "120 labels" in repr(instant.fit_check(pairs))
 
 
 def test_what_needs_more_counts_before_what_could_do_with_less(router, answering):
@@ -403,19 +357,6 @@ def test_what_needs_more_counts_before_what_could_do_with_less(router, answering
     labels = audited(router, 1, "both", judge=judge).labels()
 
     assert {"one": "LOW", "two": "TOP"} == dict(zip(labels["prompt"], labels["tier"], strict=True))
-
-
-def test_it_prints_in_80_columns_and_survives_a_copy(router, answering):
-    for prompt in ("日本語のプロンプト", "prompt " * 40):
-        router.route(prompt)
-
-    found = audited(router, 1, judge=longer, again=1)
-
-    assert max(map(len, str(found).splitlines())) <= 80
-    for one in (pickle.loads(pickle.dumps(found)), copy.deepcopy(found)):  # noqa: S301
-        assert str(found) == str(one)
-        assert found.frame().equals(one.frame())
-        assert found.labels().equals(one.labels())
 
 
 def test_on_the_simulated_ladder_the_audit_finds_what_is_true(simulated):
@@ -438,8 +379,7 @@ def test_on_the_simulated_ladder_the_audit_finds_what_is_true(simulated):
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        *(({"sample": bad}, f"sample={bad!r} is not a share") for bad in (0, 5, math.nan, True)),
-        ({"again": 2}, "again=2 is not a share: give a number from 0 to 1"),
+        *(({"sample": bad}, f"sample={bad!r} is not a share") for bad in (0, 5, math.nan)),
         ({"seed": 1.5}, "seed=1.5 is not a whole number"),
         ({"direction": "upp"}, "direction='upp' is not a direction: did you mean 'up'"),
         ({"judge": "MIDD"}, "'MIDD' is neither a tier"),
@@ -447,16 +387,9 @@ def test_on_the_simulated_ladder_the_audit_finds_what_is_true(simulated):
         ({"max_cost": "cheap"}, "max_cost is 'cheap'"),
         ({"frame": None}, "no prompt of this session to audit: route some first"),
         ({"frame": pd.DataFrame({"text": ["a"]})}, "no column 'prompt' among 'text'"),
-        (
-            {"frame": framed(1)[["prompt", "answer", "answer"]]},
-            "several columns 'answer'; leave one",
-        ),
-        ({"frame": ["a"]}, "list is not a table"),
-        ({"frame": pd.DataFrame({"prompt": []})}, "the frame has no prompts: 0 rows"),
         ({"frame": pd.DataFrame({"prompt": [1, None]})}, "no prompts: 2 rows, none a text"),
         ({"frame": framed(1, "LOWW")}, "unknown tier 'LOWW' on ladder 'test': did you mean 'LOW'"),
         ({"frame": framed(3, "TOP")}, r"TOP .* \(3 prompts\), .* above it; direction='down'"),
-        ({"frame": framed(3), "direction": "down"}, "no tier is below it; direction='up'"),
         ({"frame": framed(2_001)}, "sample=1 of 2,001 prompts is 2,001, .*: give max_cost"),
         ({"frame": framed(60_000), "max_cost": 1}, "is 60,000, .* give a smaller sample, such as"),
     ],
@@ -469,7 +402,7 @@ def test_bad_input_is_one_line_before_anything_is_sent(router, server, options, 
     assert [] == server.requests
 
 
-def test_what_cannot_be_audited_here_is_refused(make_router, answering, monkeypatch):
+def test_what_cannot_be_audited_here_is_refused(make_router, answering):
     one_tier = make_router(ladder=replace(LADDER, tiers=LADDER.tiers[:1]))
     with pytest.raises(SettingsError, match="the ladder has one tier, LOW"):
         audited(one_tier, 1, "both", frame=framed(2))
@@ -477,11 +410,6 @@ def test_what_cannot_be_audited_here_is_refused(make_router, answering, monkeypa
     with pytest.raises(SettingsError, match=r"no tier for 'one', and small would be asked"):
         audited(asking, 1, frame=pd.DataFrame({"prompt": ["one"]}))
     assert [] == answering.requests
-    monkeypatch.setattr("nbroute.evaluate.sampling._MOST_CALLS", 0)
-    full = make_router()
-    full.route("one")
-    with pytest.raises(SettingsError, match="the ledger has 1 calls, more than the 0"):
-        audited(full, 1, everything=True)
 
 
 def test_answers_and_verdicts_that_fail_are_rows_with_their_reasons(router, server):
@@ -505,41 +433,19 @@ def test_answers_and_verdicts_that_fail_are_rows_with_their_reasons(router, serv
     assert "no such luck" in words_of(found)
 
 
-@pytest.mark.parametrize(
-    ("judge", "told"),
-    [(lambda *_: 1 / 0, "ZeroDivisionError"), (lambda *_: sys.exit("no"), "SystemExit: no")],
-)
-def test_a_judge_that_never_judges_ends_it_early_with_the_money_in_the_error(
-    router, answering, judge, told
-):
-    with pytest.raises(ProviderError, match=told) as raised:
-        audited(router, 1, frame=framed(60), judge=judge, again=0.2)
+def test_a_judge_that_never_judges_ends_it_early_with_the_money_in_the_error(router, answering):
+    with pytest.raises(ProviderError, match="ZeroDivisionError") as raised:
+        audited(router, 1, frame=framed(60), judge=lambda *_: 1 / 0)
 
     so_far = raised.value.result
     assert so_far is router.audited
     assert len(answering.requests) < 30
     assert so_far.cost.usd > 0
     assert "nothing was judged" in so_far.verdict
-    assert "failed" in str(so_far)
 
 
-def test_a_judge_that_fails_wherever_answers_differ_gives_no_verdict(router, server):
-    server.handler = lambda sent: Reply(text="short" if "1" in str(sent["messages"]) else "long")
-    good = audited(router, 1, frame=framed(4))
-    assert good is router.audited
-
-    bad = audited(router, 1, frame=framed(4), judge=lambda *_: "who knows")
-
-    assert 1 == len(bad.judged)  # the two answers to "prompt 1" are the same
-    told = "no verdict: the judge decided none of the 3 pairs whose answers differ"
-    assert told == bad.verdict
-    assert good is router.audited
-
-
-def test_ctrl_c_or_an_event_stops_it_with_what_was_judged_and_the_same_call_continues(
-    router, answering
-):
-    heard, cancel = [], threading.Event()
+def test_ctrl_c_stops_it_with_what_was_judged_and_the_same_call_continues(router, answering):
+    heard = []
 
     def judge(prompt, a, b):
         if len(heard) == 41:
@@ -560,32 +466,7 @@ def test_ctrl_c_or_an_event_stops_it_with_what_was_judged_and_the_same_call_cont
     assert 60 == found.tally("up").n
     assert 66 == len(answering.requests) > sent
     assert 120 == len(heard) - heard.count("stopped")  # two answers alike are not judged
-    assert set(so_far.frame()["prompt"]) <= set(found.frame()["prompt"])
     assert "stopped" not in str(found)
-    with pytest.raises(Interrupted):
-        audited(router, 1, frame=framed(40), judge=lambda *_: cancel.set() or "tie", cancel=cancel)
-
-
-def test_what_was_stopped_does_not_continue_with_the_verdicts_of_another_judge(router, answering):
-    def stopping(verdict):
-        heard = []
-
-        def judge(*_):
-            heard.append(verdict)
-            if len(heard) == 5:
-                raise KeyboardInterrupt
-            return verdict
-
-        return judge
-
-    with pytest.raises(Interrupted, match=r"2 of 6 pairs are judged"):
-        audited(router, 1, frame=framed(6), judge=stopping("a"))
-    with pytest.raises(Interrupted) as raised:
-        audited(router, 1, frame=framed(6), judge=stopping("tie"))
-
-    rows = raised.value.result.frame()
-    assert ["tie", "tie"] == list(rows["forward"]) == list(rows["backward"])
-    assert 6 == len(answering.requests)
 
 
 def test_max_cost_ends_it_in_the_middle_with_figures_and_more_money_continues(router, answering):
@@ -596,13 +477,10 @@ def test_max_cost_ends_it_in_the_middle_with_figures_and_more_money_continues(ro
     assert 0 < found.tally("up").n < 40
     assert float(found.cost.usd) <= 0.01
     assert "of max_cost $0.01; it was not sent" in found.stopped
-    assert "stopped: " in str(found)
-    sent = asked(answering)
     rest = audited(router, 1, max_cost=5, **given)
     assert 40 == rest.tally("up").n
     assert rest.cost.usd == router.spend().usd > found.cost.usd
     assert {1} == set(asked(answering).values())
-    assert sent == {key: n for key, n in asked(answering).items() if key in sent}
     answering.requests.clear()
     with pytest.raises(BudgetExceeded, match=r"nothing was judged: a call could cost up to"):
         audited(router, 1, frame=framed(3).assign(prompt="new"), max_cost=0)
@@ -631,14 +509,3 @@ def test_a_session_budget_holds_and_what_was_not_reached_is_not_a_failure(
     assert router.spend().usd <= router.limits.budget_usd
     assert {"MID"} == set(found.frame()["expensive" if way == "up" else "cheaper"])
     assert {"medium"} == {seen.json["model"] for seen in answering.requests}
-
-
-def test_two_threads_may_audit_at_once(router, answering):
-    with ThreadPoolExecutor(2) as pool:
-        one, other = pool.map(
-            lambda seed: audited(router, 0.5, seed=seed, frame=framed(40), judge=longer), range(2)
-        )
-
-    assert 20 == one.tally("up").n == other.tally("up").n
-    assert set(one.frame()["prompt"]) != set(other.frame()["prompt"])
-    assert router.audited in (one, other)

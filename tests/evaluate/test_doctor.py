@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +16,8 @@ from cells import error_of, outputs, run
 from loopback import Reply
 
 from nbroute.cli import main
-from nbroute.errors import SettingsError
 from nbroute.evaluate import doctor
-from nbroute.evaluate.rewording import CHANGES, flips_of
+from nbroute.evaluate.rewording import flips_of
 from nbroute.router import Router
 
 
@@ -62,20 +60,15 @@ def test_a_new_session_knows_little_and_says_so_in_80_columns_with_whole_cures(s
     states = {one.what: one.state for one in examination.findings}
     assert "amber" == examination.worst
     assert {"model": "unknown", "tiers": "unknown", "shares": "unknown"}.items() <= states.items()
-    assert all(one.colour == "amber" for one in examination.findings if not one.known)
-    assert "written for lessons" in only(examination, "answers").words
     assert "unknown, as nothing was judged" in only(examination, "routing").words
-    assert not only(examination, "routing").known
     assert not Path("ledger.sqlite").exists()
-    frame = examination.frame()
-    assert ["what", "colour", "words", "cure", "known"] == list(frame.columns)
-    assert [one.words for one in examination.findings] == frame["words"].tolist()
     lines = repr(examination).splitlines()
     assert max(map(len, lines)) <= 80
     for one in examination.findings:
         assert any(line.startswith(f"{one.state:<8} {one.what}") for line in lines)
         assert not one.cure or any(line.strip() == one.cure for line in lines)
     assert all(one.cure for one in examination.findings if one.colour != "green")
+    assert len(lines) > len(examination.frame()) == len(examination.findings)
 
 
 @pytest.mark.parametrize(
@@ -85,7 +78,6 @@ def test_a_new_session_knows_little_and_says_so_in_80_columns_with_whole_cures(s
         (" \n", "red", "is set but empty"),
         (f'"{KEY}"', "red", "has quotes around it"),
         ("sk-test 0123", "red", "a space or a line break"),
-        ("sk-test\n0123", "red", "a space or a line break"),
         ("sk-tést-0123", "red", "a character that no key contains"),
         ("sk-...", "red", "the example of a key"),
         (f"{KEY}\n", "green", "looks well formed"),
@@ -99,11 +91,7 @@ def test_a_key_is_looked_at_and_never_shown(configured, server, key, colour, wor
     finding = only(examination, "key")
     assert (colour, colour == "red") == (finding.colour, finding.cure == "%route key mine")
     assert words in finding.words
-    assert ("unknown", "%route doctor --send") == (
-        only(examination, "model").state,
-        only(examination, "model").cure,
-    )
-    assert "2 calls" in examination.note
+    assert "%route doctor --send" == only(examination, "model").cure
     assert [] == server.requests
     assert not key or not key.strip() or key.strip(' "\n') not in f"{examination!r}{finding}"
 
@@ -128,10 +116,8 @@ def test_with_send_each_model_is_asked_once_and_one_without_a_price_is_named(con
     assert "was accepted" in only(examination, "key").words
     assert ["audit", "audit"] == [row["purpose"] for row in router.ledger.rows()]
     assert [] == list(router.history.results())
-    assert examination.cost is not None
     one, two = found(examination, "price")
     assert "no price is known for small" in one.words
-    assert one.cure.startswith("price = { input = ")
     assert "[tiers.TOP]" in two.cure
 
 
@@ -144,6 +130,21 @@ def test_a_model_that_is_gone_is_named_with_the_nearest_that_the_provider_has(co
 
     assert "TOP's large did not answer" in finding.words
     assert "%route tiers TOP=large-2" == finding.cure
+
+
+def test_a_model_that_hangs_or_fails_is_a_finding_and_the_others_are_asked(
+    configured, server, monkeypatch
+):
+    monkeypatch.setattr(doctor, "_LONGEST_S", 1.5)
+    for reply, told in (
+        (Reply(delay=3), "no answer within"),
+        (Reply(status=500, error="\x1b[2J\x07 the disk is on fire"), "the disk is on fire"),
+    ):
+        server.answer(small=reply)
+        examination = configured().doctor(send=True)
+        assert told in only(examination, "model", colour="red").words
+        assert "1 model answered" in only(examination, "model", colour="green").words
+        assert "\x1b" not in repr(examination)
 
 
 @pytest.mark.parametrize("name", ["vendor/" + "x" * 90, "--evil x"])
@@ -159,41 +160,8 @@ def test_a_name_that_another_model_answers_is_seen_in_the_sessions_own_calls(
     assert f"asked for large, {name[:8]}" in finding.words
     assert "answers: the name is an alias" in finding.words
     assert 1 == len(server.requests)
-    assert "amber" == finding.colour
     whole = f"%route tiers TOP={name}"
     assert finding.cure == ("!nbroute check-endpoint mine large" if " " in name else whole)
-
-
-def test_a_model_that_hangs_is_a_finding_and_the_others_are_asked(configured, server, monkeypatch):
-    monkeypatch.setattr(doctor, "_LONGEST_S", 1.5)
-    server.answer(small=Reply(delay=3))
-
-    examination = configured().doctor(send=True)
-
-    assert "no answer within" in only(examination, "model", colour="red").words
-    assert "1 model answered" in only(examination, "model", colour="green").words
-
-
-THINKING = {"message": {"content": ""}, "finish_reason": "length"}
-THOUGHT = {"choices": [THINKING], "usage": {"prompt_tokens": 9, "completion_tokens": 64}}
-
-
-@pytest.mark.parametrize("reply", [Reply(chunks=["a"] * 5, pause=0.5), Reply(body=THOUGHT)])
-def test_a_model_that_is_slow_or_only_thinks_is_there(configured, server, monkeypatch, reply):
-    monkeypatch.setattr(doctor, "_LONGEST_S", 1.5 if reply.pause else 9)
-    server.answer(reply)
-
-    assert "green" == only(configured().doctor(send=True), "model").colour
-
-
-def test_a_model_that_fails_is_a_finding_in_words_that_are_safe_in_a_terminal(configured, server):
-    server.answer(Reply(status=500, error="\x1b[2J\x07 the disk is on fire"))
-
-    examination = configured().doctor(send=True)
-
-    words = [one.words for one in found(examination, "model")]
-    assert [True, True] == ["the disk is on fire" in one for one in words]
-    assert "\x1b" not in repr(examination)
 
 
 def test_max_cost_and_a_budget_bound_what_is_sent(router, server):
@@ -204,8 +172,6 @@ def test_max_cost_and_a_budget_bound_what_is_sent(router, server):
     assert [] == server.requests
     assert {"amber"} == {one.colour for one in found(examination, "model")}
     assert all("budget" in one.words for one in found(bounded, "model"))
-    with pytest.raises(SettingsError, match="max_cost"):
-        router.doctor(send=True, max_cost="much")
 
 
 @dataclass
@@ -224,10 +190,9 @@ class Audited:
     [
         (["expensive"] * 20 + ["tie"] * 5, "green", "surely better"),
         (["cheaper"] * 20 + ["tie"] * 5, "red", "surely worse"),
-        (["expensive"] * 4 + ["cheaper"] * 2 + ["tie"], "amber", "more pairs would tell"),
         (["tie"] * 30, "amber", "too close to tell"),
         (["expensive"], "amber", "the judge preferred MID to LOW in 1 of 1 pair, LOW in 0"),
-        *(([one] * 6, "amber", "too few to tell: this needs") for one in ("expensive", "cheaper")),
+        (["expensive"] * 6, "amber", "too few to tell: this needs"),
         ([None, None], "amber", "nothing was judged"),
     ],
 )
@@ -239,16 +204,6 @@ def test_a_tier_is_surely_better_surely_worse_or_too_close(router, verdicts, col
     assert colour == first.colour
     assert words in first.words
     assert "unknown" == second.state
-
-
-@pytest.mark.parametrize(
-    ("sampled", "cure"),
-    [(10, "--sample 0.4"), (60, "--sample 1"), (100, "--sample 1  # after more prompts")],
-)
-def test_an_audit_that_was_too_small_is_cured_by_a_larger_one(router, sampled, cure):
-    router.audited = Audited(["tie"] * 3, sampled)
-
-    assert f"%route audit --direction both {cure}" == found(router.doctor(), "tiers")[0].cure
 
 
 def test_labels_say_whether_routing_beats_chance_and_the_words_are_those_of_quality(make_router):
@@ -307,21 +262,6 @@ def test_a_classifier_of_ones_own_is_tried_with_send_alone_and_may_be_shaky_or_f
     assert "no Please here" in only(broken.doctor(send=True), "wording").words
 
 
-def test_a_new_session_tries_the_prompts_that_the_ledger_keeps_if_they_are_enough(
-    configured, settings
-):
-    settings.write_text(settings.read_text().replace("[nbroute]", "[nbroute]\nstore_text = true"))
-    earlier = configured(classifier="ngrams")
-    earlier.route("alone")
-    few = only(earlier.doctor(), "wording")
-    answering(lambda: earlier, 11)
-    earlier.close()
-
-    assert "12 prompts" in only(configured(classifier="ngrams").doctor(), "wording").words
-    assert not few.known
-    assert "this needs 10 prompts; this session has 1" in few.words
-
-
 def test_the_default_classifier_is_steady_and_changes_are_the_same_again(simulated):
     prompts = [row["prompt"] for row in dataset.rows("blind_prompts")]
     classifier, ladder = simulated.parts.classifier_for(None, None), simulated.ladder
@@ -330,11 +270,9 @@ def test_the_default_classifier_is_steady_and_changes_are_the_same_again(simulat
     foreign = flips_of(["法国的首都是哪里？", "😀"], classifier, ladder)
 
     assert 0 <= flips.interval[0] <= flips.share <= flips.interval[1] < 0.15
-    assert flips.worst(ladder).before != flips.worst(ladder).after
     assert flips_of(prompts[:20], classifier, ladder) == flips_of(prompts[:20], classifier, ladder)
     # A script without capitals keeps its letters.
     assert (0, 0) == (foreign.tried["a typo"], foreign.tried["changed case"])
-    assert set(CHANGES) == set(foreign.tried)
 
 
 def test_translations_are_asked_for_with_send_alone(make_router, server):
@@ -348,27 +286,20 @@ def test_translations_are_asked_for_with_send_alone(make_router, server):
 
 
 def test_what_is_wrong_with_a_ledger_is_red_with_another_one_as_the_cure(make_router):
-    healthy = make_router()
-    healthy.route("hello")
-    assert "2 rows" in only(healthy.doctor(), "ledger").words
+    healthy = answering(make_router, 60)
+    assert "120 rows" in only(healthy.doctor(), "ledger").words
+    healthy.close()
 
-    answering(lambda: healthy, 60).close()
     file = Path("ledger.sqlite")
     raw = file.read_bytes()
     file.write_bytes(raw[: len(raw) // 2] + b"\xff" * (len(raw) - len(raw) // 2))
     finding = only(make_router().doctor(), "ledger", colour="red")
     assert finding.cure.startswith("%env NBROUTE_LEDGER=")
     assert "malformed" in finding.words
-    assert "a new kernel takes another one" in finding.words
 
     Path("a file").write_text("")
     waiting = answering(make_router, 1, ledger=Path("a file") / "ledger.sqlite")
     assert "wait in memory" in only(waiting.doctor(), "ledger", colour="red").words
-
-    file.write_bytes(b"this is no database" * 100)
-    examination = make_router().doctor()
-    assert "red" == examination.worst
-    assert "file is not a database" in only(examination, "ledger", colour="red").words
 
 
 @pytest.fixture
@@ -392,50 +323,28 @@ def test_an_untrusted_settings_file_is_told_with_what_it_asks_for(downloaded, se
 
 def test_a_settings_file_that_was_broken_since_is_told(configured, settings):
     router = configured()
-    for text, told in (("profil = 'x'", "did you mean 'profile'"), ("foo = 1", "key 'foo'")):
-        settings.write_text(f"[nbroute]\n{text}\n")
-        words = only(router.doctor(), "settings", colour="red").words
-        assert told in words
-        assert ".;" not in words
+    settings.write_text("[nbroute]\nprofil = 'x'\n")
+
+    assert "did you mean 'profile'" in only(router.doctor(), "settings", colour="red").words
 
 
-def test_variables_that_come_first_are_named(monkeypatch, opened):
-    monkeypatch.setenv("NBROUTE_PROFILE", "simulated")
-
-    told = only(opened().doctor(), "settings").words
-
-    assert "set in the environment: NBROUTE_PROFILE, NBROUTE_LEDGER" in told
-
-
-def test_ctrl_c_keeps_what_was_found(configured, server, make_router):
+def test_ctrl_c_keeps_what_was_found(configured, server):
     def stopped(sent):
         if sent["model"] == "large":
             os.kill(os.getpid(), signal.SIGINT)
             return Reply(delay=3)
         return Reply()
 
-    def pressed(prompt):
-        if prompt.startswith("Please"):
-            raise KeyboardInterrupt
-        return "LOW"
-
-    router = answering(make_router, 12, classifier=pressed)
     server.handler = stopped
-    sending = configured().doctor(send=True)
-    server.handler = None
-    trying = router.doctor(send=True)
+    examination = configured().doctor(send=True)
 
-    assert "you stopped it" in only(sending, "stopped").words
-    assert "1 model answered" in only(sending, "model", colour="green").words
-    assert found(sending, "ledger")
-    assert found(trying, "key")
-    assert "you stopped it" in only(trying, "stopped").words
-    assert not found(trying, "ledger")
+    assert "you stopped it" in only(examination, "stopped").words
+    assert "1 model answered" in only(examination, "model", colour="green").words
+    assert found(examination, "ledger")
 
 
 def test_in_a_shell_the_front_end_and_the_kernel_are_looked_at_too(shell, monkeypatch):
     ((shown, _),) = outputs(shell, "%route doctor")
-    assert "nothing was sent" in shown["text/plain"]
     assert "<table" in shown["text/html"]
     assert "did you mean '--send'" in error_of(shell, "%route doctor --sent")
     monkeypatch.setattr("nbroute.notebook.doctor._server", lambda: "/opt/other/bin/python3")
@@ -444,28 +353,18 @@ def test_in_a_shell_the_front_end_and_the_kernel_are_looked_at_too(shell, monkey
 
     assert "a terminal" in only(examination, "front end").words
     finding = only(examination, "kernel")
-    assert "the notebook's server runs in /opt/other/bin/python3" in finding.words
     assert finding.cure.startswith("!/opt/other/bin/python3 -m pip install")
 
 
-@pytest.mark.parametrize("typed", ["n", "y", EOFError()])
+@pytest.mark.parametrize("typed", ["n", "y"])
 def test_it_asks_before_it_sends(shell, monkeypatch, typed):
     asked = []
+    monkeypatch.setattr("builtins.input", lambda question: asked.append(question) or typed)
 
-    def answer(question):
-        asked.append(question)
-        if isinstance(typed, EOFError):
-            raise typed
-        return typed
-
-    monkeypatch.setattr("builtins.input", answer)
-
-    text, done = run(shell, "%route doctor --send")
+    text, _ = run(shell, "%route doctor --send")
 
     assert "6 calls, at most $0.01" in asked[0]
     assert (typed == "y") == ("answered" in text)
-    if isinstance(typed, EOFError):
-        assert "`%route doctor --send --yes` sends without asking" in str(done.error_in_exec)
 
 
 def test_old_widgets_are_told_with_the_line_that_renews_them(shell, monkeypatch):
@@ -493,31 +392,22 @@ def test_a_replay_asks_no_model(shell):
     assert "nothing was sent" in repr(examination)
 
 
-def test_the_command_ends_with_1_where_something_is_red(downloaded, monkeypatch, capsys):
+def test_the_command_ends_with_1_where_something_is_red_and_its_cures_are_a_shells(
+    downloaded, monkeypatch, capsys
+):
     monkeypatch.setenv("NBROUTE_PROFILE", "simulated")
     assert 0 == main(["doctor"])
-    assert "by no model" in " ".join(capsys.readouterr().out.split())
 
     monkeypatch.setenv("NBROUTE_CONFIG", str(downloaded))
     monkeypatch.setenv("NBROUTE_PROFILE", "")
     monkeypatch.delenv("MINE_API_KEY")
-    assert 1 == main(["doctor"])
-    assert "MINE_API_KEY" in capsys.readouterr().out
-    monkeypatch.delenv("NBROUTE_CONFIG")
-    monkeypatch.setenv("NBROUTE_PROFILE", "local")
-    monkeypatch.setitem(sys.modules, "xllamacpp", None)
-    assert 1 == main(["doctor"])
-    said = " ".join(capsys.readouterr().out.split())
-    assert "needs llama.cpp pip install 'nbroute[local]'" in said
-
-
-def test_in_a_shell_a_cure_is_what_a_shell_takes(monkeypatch, capsys):
-    monkeypatch.setenv("NBROUTE_PROFILE", "simulated")
     Path("ledger.sqlite").write_bytes(b"this is no database" * 100)
-
-    main(["doctor"])
-
-    lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    monkeypatch.setenv("NBROUTE_LEDGER", "ledger.sqlite")
+    capsys.readouterr()
+    assert 1 == main(["doctor"])
+    said = capsys.readouterr().out
+    assert "MINE_API_KEY" in said
+    lines = [line.strip() for line in said.splitlines()]
     assert "nbroute doctor --send" in lines
     assert "export NBROUTE_LEDGER=~/nbroute-ledger.sqlite3" in lines
     assert "in a notebook: %route audit --direction both" in lines
