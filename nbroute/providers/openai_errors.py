@@ -199,7 +199,8 @@ def no_connection(words: str, call: Call) -> ProviderError:
             f"the answer of {call.model!r} from {call.host} broke off half-way "
             f"({detail}): ask again"
         )
-    cure = next(cure for words, cure in _DATA["broken"].items() if words in detail)
+    where = f"{call.host} {detail}"
+    cure = next(cure for words, cure in _DATA["broken"].items() if words in where)
     return Unavailable(
         f"no connection to {call.host} ({detail}): {cure} base_url is {call.base_url!r}"
     )

@@ -21,11 +21,12 @@ from nbroute.types import Usage
 
 
 def test_a_proxy_is_used_for_other_hosts_and_not_for_this_machine(connect, monkeypatch):
-    unproxied = failure(connect("http://no-such-host.invalid/v1"), errors.Unavailable)
+    unproxied = failure(connect("http://no-such-host.invalid:11434/v1"), errors.Unavailable)
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
 
-    assert "no connection to no-such-host.invalid" in unproxied
+    assert "no connection to no-such-host.invalid:11434" in unproxied
+    assert "start Ollama" in unproxied
     assert "ok" == text_of(connect().send(asking()))
     near = connect("http://127.example.com/v1")  # its name only begins like this machine's
     assert "through the proxy 127.0.0.1:9" in failure(near, errors.Unavailable)
