@@ -107,7 +107,7 @@ def of_prompts(engine: Engine, source: Any, seed: int) -> Cases:
                 "no prompt has been labelled yet: use the thumbs under a card, `%route label`, "
                 f"`%route audit`, or give a frame with {_FORMS}."
             )
-        notes.append("Labels given by hand are no random sample: this is for prompts like them.")
+        notes.append("Labels given by hand are not a random sample: this is for prompts like them.")
     source = audited if source is None else source
     notes += judged_by(source)
     frame = frame_of(source, _FORMS)
@@ -165,7 +165,7 @@ def _of_audit(kept: pd.DataFrame, present: float) -> Cases:
         )
     notes.append(
         "Prompts that go to the top tier are not among the pairs. A more expensive answer that is "
-        "worse is no loss here. Costs are those of the pairs."
+        "worse is not a loss here. Costs are those of the pairs."
     )
     loss = "a prompt that stays although the judge prefers the more expensive answer"
     costs = np.column_stack([usd[:, 0], np.where(risen, *usd.T), usd[:, 1]])
@@ -191,7 +191,7 @@ def _of_labels(engine: Engine, classifier: Classifier, kept: pd.DataFrame) -> Ca
     moving = kept.assign(confidence=np.where(levels == top, math.nan, said))
     rows, above = np.arange(len(levels)), np.minimum(levels + 1, top)
     usd, source, told = estimated(engine, prompts, tiers)
-    notes = ["A prompt that is answered above the tier that it needs is no loss here.", *told]
+    notes = ["A prompt that is answered above the tier that it needs is not a loss here.", *told]
     notes += ["None of it is billed."] * (source == WOULD)
     if len(np.unique(needed)) == 1:
         notes.append(f"Every label says {tiers[needed[0]]}: nothing is known of the others.")

@@ -85,7 +85,7 @@ def run(answer: str, tests: types.CodeType) -> BaseException | None:
         exec(compile(answer, ANSWER, "exec", dont_inherit=True), space)  # noqa: S102 - what this process is for
         space["__builtins__"] = pristine
         exec(tests, space)  # noqa: S102 - as above
-    except BaseException as error:  # noqa: BLE001 - SystemExit is no way out
+    except BaseException as error:  # noqa: BLE001 - SystemExit must not end it
         return error
     return None
 

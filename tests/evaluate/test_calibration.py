@@ -334,7 +334,7 @@ def test_the_magic_takes_the_sessions_labels_or_a_variable_and_says_what_is_wron
     run(shell, "%%route\nWhat is the capital of France?")
     run(shell, "%route label good")
     assert "1 label is too few" in error_of(shell, "%route calibrate --loss 5%")
-    told = "Labels given by hand are no random sample"
+    told = "Labels given by hand are not a random sample"
     assert told in run(shell, "%route calibrate --loss 95%")[0]
     shell.user_ns["pairs"] = judged()
     text, done = run(shell, "%route calibrate --loss 5% --confidence=0.8 pairs")
