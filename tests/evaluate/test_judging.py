@@ -14,7 +14,7 @@ from loopback import Reply
 from nbroute.batch.run import Bar
 from nbroute.batch.store import Store
 from nbroute.errors import Interrupted, SettingsError
-from nbroute.evaluate.judging import SAME, Pair, judge_pairs, kin, leaning, worst_cost
+from nbroute.evaluate.judging import Pair, judge_pairs, kin, leaning, worst_cost
 from nbroute.evaluate.purse import Asking, Purse
 from nbroute.evaluate.verdicts import question, read_verdict
 from nbroute.providers.simulated import known_prompts
@@ -24,27 +24,15 @@ from nbroute.workshop import truth
 VERDICTS = {
     "It is right.\nVerdict: A": "a",
     "It is right.\n**Verdict: B**": "b",
-    "Alike.\n**Verdict:** tie.": "tie",
-    "verdict: b": "b",
     "Verdict: a tie": "tie",
-    "Verdict: [[A]]": "a",
     "Both are fine. [[C]]": "tie",
     "My final verdict is: [[A>>B]]": "a",
-    "[[B>A]]": "b",
     "[[A=B]]": "tie",
     "Overall, answer B is clearly better.": "b",
-    "Answer A is better": "a",
-    "I prefer answer A.": "a",
     "The first answer is better than the second.": "a",
-    "So the second answer wins.": "b",
-    "Verdict: the second answer": "b",
     "Both answers are equally good.": "tie",
-    "Verdict: neither": "tie",
     "# Verdict\n\n`B`": "b",
-    "Verdict: \\boxed{A}": "a",
-    "<verdict>A</verdict>": "a",
     "Verdict: A. It covers both.": "a",
-    "Verdict: B (slightly)": "b",
     '{"reasons": "A is wrong", "verdict": "B"}': "b",
     '```json\n{\n "winner": "A",\n "reasons": "B is wrong"\n}\n```': "a",
     "<think>Verdict: A? No.</think>\nB is right.\nVerdict: B": "b",
@@ -53,22 +41,16 @@ VERDICTS = {
     "Verdict: A\n\nLet me know if you need more.": "a",
     "理由。\n判定：A": "a",
     "Verdict： Ｂ": "b",
-    "Verdict : B": "b",
     "Gründe.\nUrteil: Unentschieden": "tie",
     "\u0412\u0435\u0440\u0434\u0438\u043a\u0442: \u0410": "a",
 }
 NO_VERDICT = [
     "",
-    "I'm sorry, but I cannot help with that.",
     "Both have merit, and a case can be made for either.",
     "Verdict: A or B",
-    "Verdict: A, Verdict: B or Verdict: tie",
     "Verdict: not A",
-    "Verdict: a close call",
     "Answer A is better written, but answer B is correct",
     "Answer A is not better",
-    "A good answer.",
-    "The first answer is better put, the second one is right.",
     "<think>Verdict: A",
 ]
 
@@ -135,14 +117,12 @@ def test_a_judge_that_fails_or_babbles_is_rows(router, server):
     server.reply(text="Who can say? Both have something.")
     server.reply(text="")
     server.handler = likes_good
-    store = Store()
     with Bar(router, 8, shown=False) as bar:
-        rulings = judge_pairs(Asking(router, bar, workers=1), pairs(4), None, store)
+        rulings = judge_pairs(Asking(router, bar, workers=1), pairs(4), None, Store())
 
     assert [None, None, "expensive", "expensive"] == [one.verdict for one in rulings]
     assert "no power" in rulings[0].error
     assert "the judge gave no verdict: 'Who can say? Both have something.'" in rulings[0].error
-    assert "empty" in rulings[1].error
 
 
 def test_a_function_judges_and_may_fail(router, server):
@@ -166,8 +146,7 @@ def test_same_answers_are_a_tie_and_missing_ones_cannot_be_judged(router, server
 
     assert ("tie", False) == (same.verdict, same.flipped)
     assert (None, "LOW gave no answer") == (missing.verdict, missing.error)
-    assert [] == server.requests == judged(router, [])
-    assert not leaning([], []).notes
+    assert [] == server.requests
 
 
 def test_a_purse_holds_for_all_calls_together_and_what_is_left_goes_on(router, server):
@@ -177,8 +156,7 @@ def test_a_purse_holds_for_all_calls_together_and_what_is_left_goes_on(router, s
 
     rulings = judged(router, asked, store=store, max_cost=worst)
 
-    spent = sum(one.usd for one in rulings)
-    assert 0 < spent <= worst
+    assert 0 < sum(one.usd for one in rulings) <= worst
     left = [one for one in rulings if one.verdict is None]
     assert 0 < len(left) < 20
     assert "is left of max_cost" in left[0].error
@@ -188,13 +166,12 @@ def test_a_purse_holds_for_all_calls_together_and_what_is_left_goes_on(router, s
     cached = judged(router, pairs(21), max_cost=0)
     assert ["expensive"] * 20 == [one.verdict for one in cached[:20]]
     assert 0 == sum(one.usd for one in cached)
-    assert "raise max_cost" in cached[20].error
     router.set_budget(router.spend().usd)
     (refused,) = judged(router, [replace(pairs(1)[0], prompt="Another?")])
     assert "session budget" in refused.error
 
 
-@pytest.mark.parametrize("judge", ["TOPP", 5, "LOW:x3", ""])
+@pytest.mark.parametrize("judge", ["TOPP", 5, ""])
 def test_a_judge_that_does_not_exist_is_one_clear_line(router, judge):
     with pytest.raises(SettingsError):
         judged(router, pairs(1), judge)
@@ -215,45 +192,31 @@ def lessons(tmp_path_factory):
     router.close()
 
 
-@pytest.mark.parametrize(
-    "tiers", [("SIMPLE", "MEDIUM"), ("MEDIUM", "COMPLEX"), ("COMPLEX", "FRONTIER")]
-)
-def test_a_skilled_simulated_judge_says_what_is_true_and_a_weak_one_goes_by_position(
-    lessons, tiers
-):
+def test_a_skilled_simulated_judge_says_what_is_true_and_a_weak_one_goes_by_position(lessons):
     router, prompts, answers, known = lessons
-    cheaper, expensive = tiers
-    asked = [
-        Pair(*texts, cheaper, expensive)
-        for texts in zip(prompts, answers[cheaper], answers[expensive], strict=True)
-    ]
-    better = known[expensive] > known[cheaper]
+    for cheaper, expensive in (("SIMPLE", "MEDIUM"), ("COMPLEX", "FRONTIER")):
+        texts = zip(prompts, answers[cheaper], answers[expensive], strict=True)
+        asked = [Pair(*each, cheaper, expensive) for each in texts]
 
-    top, weak = (judged(router, asked, judge) for judge in (None, "SIMPLE"))
+        top, weak = (judged(router, asked, judge) for judge in (None, "SIMPLE"))
 
-    assert list(better) == [one.verdict == "expensive" for one in top]
-    assert not any(one.flipped for one in top)
-    assert 20 < sum(one.flipped for one in weak)
-    assert leaning(asked, weak).notes[0].startswith("this judge chose the answer shown first")
-    assert all("[simulated]" in one.reasons[0] for one in top if one.reasons[0] != SAME)
+        better = known[expensive] > known[cheaper]
+        assert list(better) == [one.verdict == "expensive" for one in top]
+        assert not any(one.flipped for one in top)
+        assert 20 < sum(one.flipped for one in weak)
+        told = leaning(asked, weak).notes[0]
+        assert told.startswith("this judge chose the answer shown first")
 
 
 def test_the_truth_is_known_of_the_simulated_answers_alone(lessons, router):
-    simulated, prompts, answers, known = lessons
+    simulated, prompts, _, known = lessons
     needed = dict(zip(prompts, known["needed"], strict=True))
 
-    assert (123, 81) == (len(prompts), len({*known_prompts()}))
     assert "SIMPLE" == needed["What is the capital of France?"]
     assert "MEDIUM" == needed["What is the capital of Australia?"]
-    assert {*simulated.ladder.names} == {*known["needed"]}
     assert truth(["What is unknown?"], simulated.ladder)["needed"].isna().all()
     with pytest.raises(SettingsError, match="not for 'small'"):
         truth(["x"], router.ladder)
-    # An answer that was cut short is judged as the whole.
-    place = list(known["needed"]).index("COMPLEX")
-    texts = answers["MEDIUM"][place][:60], answers["COMPLEX"][place][:60]
-    (ruling,) = judged(simulated, [Pair(prompts[place], *texts, "MEDIUM", "COMPLEX")])
-    assert "expensive" == ruling.verdict
 
 
 def test_ctrl_c_keeps_what_was_judged_and_the_same_call_continues(router, server):
@@ -274,30 +237,11 @@ def test_ctrl_c_keeps_what_was_judged_and_the_same_call_continues(router, server
         judge_pairs(Asking(router, bar, workers=1), asked, None, store)
     released.set()
 
-    before = [one.verdict for one in caught.value.result]
-    assert ["expensive"] * 2 == before[:2]
-    assert before[-1] is None
-    assert "Interrupted" in caught.value.result[-1].error
+    assert ["expensive"] * 2 == [one.verdict for one in caught.value.result][:2]
+    assert caught.value.result[-1].verdict is None
     server.requests.clear()
     assert ["expensive"] * 8 == [one.verdict for one in judged(router, asked, store=store)]
     assert 10 <= len(server.requests) <= 12
-
-
-def test_ctrl_c_in_a_function_stops_it_and_what_it_said_is_kept(router):
-    said, store = [], Store()
-
-    def judge(prompt, a, b):
-        if len(said) == 3:
-            said.append("stopped")
-            raise KeyboardInterrupt
-        said.append(prompt)
-        return "tie"
-
-    with pytest.raises(Interrupted, match="1 of 3 pairs are judged"):
-        judged(router, pairs(3), judge, store)
-
-    assert ["tie"] * 3 == [one.verdict for one in judged(router, pairs(3), judge, store)]
-    assert 3 + 1 + 3 == len(said)
 
 
 def test_an_answer_that_was_cut_off_is_no_verdict_and_a_temperature_is_optional(router, server):
@@ -316,27 +260,6 @@ def test_an_answer_that_was_cut_off_is_no_verdict_and_a_temperature_is_optional(
     assert ["expensive"] * 2 == [one.verdict for one in judged(router, pairs(2), "MID")]
 
 
-def test_two_threads_share_a_purse(router, server):
-    server.handler = likes_good
-    purse = Purse(3 * worst_cost(router, pairs(1)).cost.usd)
-    found = {}
-
-    def work(name):
-        asked = [replace(one, prompt=f"{name} {one.prompt}") for one in pairs(30)]
-        with Bar(router, 60, shown=False) as bar:
-            found[name] = judge_pairs(Asking(router, bar, purse), asked, None, Store())
-
-    threads = [threading.Thread(target=work, args=[name]) for name in ("one", "two")]
-    for one in threads:
-        one.start()
-    for one in threads:
-        one.join()
-
-    everything = [*found["one"], *found["two"]]
-    assert sum(one.usd for one in everything) == purse.spent <= purse.limit
-    assert 0 < sum(one.verdict is None for one in everything) < 60
-
-
 def test_a_judge_without_a_price_is_refused_where_there_is_a_limit(router, server):
     server.handler = likes_good
 
@@ -350,8 +273,7 @@ def test_a_judge_without_a_price_is_refused_where_there_is_a_limit(router, serve
 
 
 def tiers_of(*models):
-    names = ("LOW", "MID", "TOP")
-    tiers = [replace(LADDER[name], model=model) for name, model in zip(names, models, strict=True)]
+    tiers = [replace(tier, model=model) for tier, model in zip(LADDER.tiers, models, strict=True)]
     return replace(LADDER, tiers=tuple(tiers))
 
 
@@ -360,13 +282,8 @@ def tiers_of(*models):
     [
         (("a/x", "b/y", "c/z"), None, "TOP is judged by its own model"),
         (("a/x", "b/y", "c/z"), "TOP:anthropic/opus", ""),
-        (
-            ("openai/x", "b/y", "c/z"),
-            "TOP:openrouter/openai/judge",
-            "LOW and the judge are from one",
-        ),
+        (("openai/x", "b/y", "c/z"), "TOP:openrouter/openai/j", "LOW and the judge are from one"),
         (("gpt-5-mini", "openai/y", "c/z"), "TOP:openai/judge", "LOW and MID and the judge"),
-        (("openai/x", "openai/y", "openai/z"), "TOP:openai/judge", ""),
         (("a/x", "b/y", "c/z"), lambda prompt, a, b: "a", ""),
     ],
 )
@@ -377,10 +294,7 @@ def test_a_judge_of_its_own_words_or_family_is_named(make_router, models, judge,
     assert bool(told) == bool(found)
 
 
-def test_the_worst_cost_is_told_of_answers_that_are_not_there_yet(make_router):
-    long = replace(LADDER["LOW"], max_tokens=1_000_000)
-    ladder = replace(LADDER, tiers=(long, *LADDER.tiers[1:]))
-    router = make_router(ladder=ladder)
+def test_the_worst_cost_is_told_of_answers_that_are_not_there_yet(router):
     missing = Pair("Why?", None, None, "LOW", "MID")
 
     there = worst_cost(router, [replace(missing, cheaper="x", expensive="y")])
@@ -389,6 +303,4 @@ def test_the_worst_cost_is_told_of_answers_that_are_not_there_yet(make_router):
     assert 2 == there.calls == unknown.calls
     assert there.cost.usd < unknown.cost.usd
     assert (4, 2 * unknown.cost.usd) == (both.calls, both.cost.usd)
-    too_long = replace(missing, cheaper="x" * 400_000, expensive="y")
-    assert (0, 0) == (worst_cost(router, [too_long]).calls, worst_cost(router, []).calls)
     assert 0 == worst_cost(router, [missing], lambda prompt, a, b: "tie").calls

@@ -12,7 +12,7 @@ import pytest
 from rungs import ladder
 
 from nbroute.classify.examples import shipped
-from nbroute.classify.learned import LearnedClassifier, grams
+from nbroute.classify.learned import LearnedClassifier
 from nbroute.classify.ngrams import NgramClassifier
 from nbroute.classify.registry import FunctionClassifier
 from nbroute.errors import SettingsError
@@ -88,11 +88,6 @@ class LetterCounts:
         return Embedded(np.array(counts, dtype=np.float32))
 
 
-@pytest.fixture(scope="module")
-def by_letters():
-    return fit(outcomes(), LADDER, embedder=LetterCounts()).classifier
-
-
 def line(fitted, name):
     return next(figure for figure in fitted.figures if figure.name == name)
 
@@ -105,11 +100,9 @@ def test_it_learns_which_prompts_need_an_expensive_tier_and_names_the_words(fitt
 
     assert ("SIMPLE", "COMPLEX", "learned") == (easy.tier, hard.tier, hard.classifier)
     assert 0 < hard.confidence <= 1
-    assert fitted.classifier.score("spell otter") < fitted.classifier.score(HARD)
     placed = [signal for signal in decision.signals if signal.start is not None]
     assert all(prompt[s.start : s.end] == s.text for s in placed)
     assert any(signal.text.split()[0] in decision.reason for signal in placed)
-    assert sorted(decision.signals, key=lambda s: -abs(s.weight)) == list(decision.signals)
 
 
 def test_any_text_gets_a_tier(fitted):
@@ -119,36 +112,18 @@ def test_any_text_gets_a_tier(fitted):
         assert 0 <= decision.confidence <= 1
 
 
-def test_words_at_both_ends_of_a_huge_prompt_are_found():
-    prompt = "derive the load" + " 7" * 100_000 + " prove that it cannot"
-
-    found = {gram.text: prompt[gram.start : gram.end] for gram in grams(prompt)}
-
-    assert ("derive the", "it cannot") == (found["derive the"], found["it cannot"])
-
-
 def test_the_figures_are_printed_with_what_they_have_to_beat(of_scores, of_tiers):
     random, learned, oracle = (line(of_scores, one) for one in ("random", "learned", "oracle"))
 
     assert 0.5 == random.value < learned.value <= oracle.value
     assert learned.interval[0] <= learned.value <= learned.interval[1]
-    assert learned.near is None
     assert of_scores.better
-    printed = repr(of_scores)
-    for said in (
-        "whole groups unseen",
-        "learned",
-        "random",
-        "prompt length",
-        "as shipped",
-        "oracle",
-    ):
-        assert said in printed
+    assert "whole groups unseen" in repr(of_scores)
     names = ["learned", "always SIMPLE", "prompt length", "as shipped"]
     assert names == [figure.name for figure in of_tiers.figures]
+    assert all(name in repr(of_tiers) for name in names)
     assert 100 / 180 == line(of_tiers, "always SIMPLE").value
     assert line(of_tiers, "learned").value > 0.9
-    assert "at most one off" in repr(of_tiers)
     assert "better: it beats all of these." in repr(of_tiers)
 
 
@@ -168,25 +143,17 @@ def test_a_tier_that_no_label_says_is_told_and_seldom_chosen():
     assert "MEDIUM" not in forms
 
 
-@pytest.mark.parametrize("names", ["AB", "ABCDEFG"])
-def test_few_labels_leave_the_shipped_classifier_on_a_ladder_of_any_length(names):
-    own = ladder(*names)
-    asked = ["What is the capital of France?", "Prove that P is not equal to NP."]
-    tiers = [names[0], names[-1]] * 5
-    frame = pd.DataFrame({"prompt": [f"{thing} zzq" for thing in THINGS[:10]], "tier": tiers})
-
-    learned = fit(frame, own).classifier
-
-    assert [names[0], names[-1]] == [learned.classify(prompt, own).tier for prompt in asked]
-
-
 def test_ones_own_idea_of_a_tier_needs_a_few_hundred_labels():
     # Everything about code is COMPLEX, whatever else would be said of it.
-    pieces = ["regex", "python list", "sql query", "bash loop", "css rule", "unit test"]
+    things = {"COMPLEX": ["regex", "python list", "sql query", "bash loop"], "SIMPLE": ["cake"] * 3}
     asks = ["what is a {} for {}", "name one {} on {}", "is the {} of {} right", "say hi to {} {}"]
-    rows = [(ask.format(piece, thing), "COMPLEX") for piece in pieces for ask in asks
-            for thing in THINGS[:9]]  # fmt: skip
-    rows += [(ask.format("cake", thing), "SIMPLE") for ask in asks for thing in THINGS]
+    rows = [
+        (ask.format(thing, f"{place} {other}"), tier)
+        for tier, named in things.items()
+        for place, thing in enumerate(named)
+        for ask in asks
+        for other in THINGS
+    ]
 
     fitted = fit(pd.DataFrame(rows, columns=["prompt", "tier"]), LADDER)
 
@@ -207,27 +174,21 @@ def test_rows_that_the_shipped_classifier_knows_are_judged_without_them():
     assert line(fitted, "as shipped").value < np.mean(seen) - 0.1
 
 
-def test_it_is_better_than_a_guess_and_not_than_a_classifier_that_knows_or_labels_by_lot():
+def test_it_is_better_than_a_guess_and_not_than_a_classifier_that_knows_or_labels_by_lot(of_tiers):
     known = dict(labelled()[["prompt", "tier"]].to_numpy().tolist())
     guess, knows = (
         fit(labelled(), LADDER, present=FunctionClassifier(*one))
         for one in ((lambda prompt: NAMES[len(prompt) % 3], "guess"), (known.get, "knows"))
     )
     lot = np.random.default_rng(1).permutation(labelled()["tier"])
+    itself = fit(labelled(), LADDER, present=of_tiers.classifier)
 
     assert line(guess, "present: guess").ahead[0] > 0
     assert guess.better
-    assert "better: it beats" in repr(guess)
     assert not knows.better
     assert "not better: it is not surely ahead of present: knows" in repr(knows)
     assert not fit(labelled().assign(tier=lot), LADDER).better
-
-
-def test_a_learned_classifier_that_may_have_seen_the_rows_is_not_a_yardstick(of_tiers):
-    again = fit(labelled(), LADDER, present=of_tiers.classifier)
-
-    assert not [figure for figure in again.figures if figure.name.startswith("present")]
-    assert "may have seen these rows: left out" in repr(again)
+    assert "may have seen these rows: left out" in repr(itself)
 
 
 def test_scores_train_for_the_bottom_and_the_top_tier_with_the_share_asked_for():
@@ -251,10 +212,6 @@ def test_the_same_rows_give_the_same_classifier_from_a_csv_file_too(of_tiers, tm
 
     assert repr(of_tiers) == repr(again)
     assert of_tiers.classifier.score("spell otter") == again.classifier.score("spell otter")
-    for content in (b"", b"\xff\xfe\0", b'prompt,tier\n"open'):
-        file.write_bytes(content)
-        with pytest.raises(SettingsError, match=r"labels\.csv|too few"):
-            fit(file, LADDER)
 
 
 def test_without_groups_prompts_that_differ_in_their_numbers_stay_together():
@@ -267,11 +224,8 @@ def test_without_groups_prompts_that_differ_in_their_numbers_stay_together():
     )
 
     assert first == third != other
-    frame = labelled().replace({"tier": {"COMPLEX": "FRONTIER"}}).drop(columns="group")
-    two = ladder("cheap", "dear")  # the names of the shipped ladder train for any other
-    fitted = fit(frame, two)
+    fitted = fit(labelled().drop(columns="group"), LADDER)
     assert "near-duplicates kept together" in repr(fitted)
-    assert "cheap" == fitted.classifier.classify("spell otter", two).tier
 
 
 def test_a_saved_classifier_decides_the_same_with_no_pickle_no_prompt_and_no_scikit_learn(
@@ -282,10 +236,8 @@ def test_a_saved_classifier_decides_the_same_with_no_pickle_no_prompt_and_no_sci
 
     for prompt in labelled()["prompt"]:
         assert fitted.classifier.classify(prompt, LADDER) == loaded.classify(prompt, LADDER)
-    assert [path] == list(path.parent.glob("*model*"))
     with np.load(path, allow_pickle=False) as arrays:
         header = json.loads(arrays["header"].tobytes())
-    assert list(NAMES) == header["tiers"]
     assert not [term for term in header.get("terms", ()) if len(term.split()) > 2]
     code = (
         "import sys; from nbroute.evaluate.model_file import load; "
@@ -296,14 +248,14 @@ def test_a_saved_classifier_decides_the_same_with_no_pickle_no_prompt_and_no_sci
     assert "set()" == done.stdout.strip()
 
 
-def test_an_embedder_is_used_and_made_only_where_it_is_needed(by_letters, of_tiers, path):
+def test_an_embedder_is_used_and_made_only_where_it_is_needed(of_tiers, path):
+    by_letters = fit(outcomes(), LADDER, embedder=LetterCounts()).classifier
     save(by_letters, path)
 
-    loaded = load(path, LetterCounts())
+    loaded = load(path, LetterCounts)
 
     assert by_letters.classify(HARD, LADDER) == loaded.classify(HARD, LADDER)
     assert "meaning" in {signal.name for signal in loaded.classify("aaaa", LADDER).signals}
-    assert load(path, LetterCounts).score("aaaa") == loaded.score("aaaa")
     other = LearnedClassifier(by_letters.model, LetterCounts(letters="aeiou"))
     with pytest.raises(SettingsError, match=r"vectors of 5 numbers.*trained with 4"):
         other.classify("hello", LADDER)
@@ -324,27 +276,17 @@ def changed(**columns):
     ("frame", "said"),
     [
         (changed(tier=["MEDUM", *labelled()["tier"][1:]]), "row 1 has the tier 'MEDUM': did you"),
-        (changed(tier=[None, *labelled()["tier"][1:]]), "row 1 has the tier (None|nan)"),
-        (changed(tier=3), "row 1 has the tier 3"),
         (changed(tier="SIMPLE"), "every row has the tier 'SIMPLE'"),
         (changed(prompt=float("nan")), "row 1 has the prompt nan; give text"),
-        (changed(prompt=[*labelled()["prompt"][:-1], "  "]), "row 180 has the prompt '  '"),
         (changed(group=[None, *labelled()["group"][1:]]), "row 1 has no group"),
         (changed(group="one"), "all rows are of one group.*leave the column out"),
         (labelled().drop(columns="tier"), "no column 'weak' among 'prompt', 'group'"),
-        (labelled().drop(columns="prompt"), "no column 'prompt'"),
-        (labelled()[:0], "0 rows are too few"),
         (labelled()[:9], "9 rows are too few.*10 or more"),
         (outcomes()[:49], "49 rows are too few.*50 or more"),
-        (pd.DataFrame(), "among none"),
         (labelled()[["prompt", "prompt", "tier"]], "several columns 'prompt'"),
-        (outcomes().assign(weak=float("nan")), "row 1 has weak = nan"),
         (outcomes().assign(strong="good"), "row 1 has strong = 'good'"),
-        (outcomes().assign(strong=float("inf")), "row 1 has strong = inf"),
         (outcomes().assign(strong=0.0), "not above the weak one's.*swapped"),
         (outcomes().assign(weak=0.0), "better in every row"),
-        (outcomes().assign(group=outcomes()["weak"]), "all other rows have the same label"),
-        ([("hello", "SIMPLE")], "list is not a table; give a DataFrame or a CSV file"),
         ("nowhere.csv", "'nowhere.csv' cannot be read as CSV.*No such file"),
     ],
 )
@@ -354,7 +296,6 @@ def test_a_table_that_cannot_be_used_says_why(frame, said):
 
 
 def test_what_cannot_be_learnt_saved_or_loaded_says_why(fitted, tmp_path):
-    np.save(tmp_path / "array.npy", np.zeros(3))
     pd.DataFrame({"a": [1]}).to_pickle(tmp_path / "frame.pkl")
     two, priced = ladder("A", "B"), LetterCounts(kind="remote")
     for ask, told in (
@@ -362,27 +303,16 @@ def test_what_cannot_be_learnt_saved_or_loaded_says_why(fitted, tmp_path):
         (lambda: fit(labelled(), LADDER, embedder=priced), "costs money for every prompt"),
         (lambda: load(tmp_path / "none.npz"), "there is no learned classifier at .*fit one"),
         (lambda: save(fitted.classifier, tmp_path / "none" / "x.npz"), "cannot be saved"),
-        (lambda: load(tmp_path / "array.npy"), "not a learned classifier"),
         (lambda: load(tmp_path / "frame.pkl"), "not a learned classifier"),
-        (
-            lambda: fitted.classifier.classify("hello", two),
-            r"trained for the tiers 'SIMPLE'.*'test' has 'A', 'B'",
-        ),
+        (lambda: fitted.classifier.classify("x", two), r"for the tiers 'SIMPLE'.* has 'A', 'B'"),
     ):
         with pytest.raises(SettingsError, match=told):
             ask()
 
 
-@pytest.mark.parametrize("frame", [labelled(), outcomes()], ids=["tiers", "scores"])
-def test_prompts_without_a_common_word_can_be_trained_on(frame):
-    fitted = fit(frame.assign(prompt=["?" * (1 + number) for number in range(len(frame))]), LADDER)
-
-    assert fitted.classifier.classify("???", LADDER).tier in NAMES
-
-
-def test_a_truncated_file_is_noticed_and_a_flipped_byte_is_noticed_or_harmless(fitted, path):
-    save(fitted.classifier, path)
-    whole, expected = path.read_bytes(), fitted.classifier.classify(HARD, LADDER)
+def test_a_truncated_file_is_noticed_and_a_flipped_byte_is_noticed_or_harmless(of_scores, path):
+    save(of_scores.classifier, path)
+    whole, expected = path.read_bytes(), of_scores.classifier.classify(HARD, LADDER)
     for part in (0.0, 0.01, 0.5, 0.99):
         path.write_bytes(whole[: int(len(whole) * part)])
         with pytest.raises(SettingsError, match=r"or a damaged one.*fit it again"):
@@ -397,56 +327,39 @@ def test_a_truncated_file_is_noticed_and_a_flipped_byte_is_noticed_or_harmless(f
         assert expected == found
 
 
-def as_bytes(text):
-    return np.frombuffer(text, dtype=np.uint8)
+def headed(**changed):
+    def header(arrays):
+        told = json.loads(arrays["header"].tobytes()) | changed
+        return {"header": np.frombuffer(json.dumps(told).encode(), dtype=np.uint8)}
+
+    return header
 
 
 @pytest.mark.parametrize(
-    ("made", "name", "value"),
+    ("changed", "said"),
     [
-        ("of_scores", "weights", np.zeros(3)),
-        ("of_scores", "weights", np.array(["a"])),
-        ("of_scores", "weights", np.zeros(9_000_000)),
-        ("of_scores", "weights", None),
-        ("of_scores", "line", np.array([np.nan, 1.0])),
-        ("of_tiers", "line", np.array([np.nan] * 4)),
-        ("of_scores", "cuts", np.array([{}], dtype=object)),
-        ("of_scores", "header", None),
-        *(
-            ("of_scores", "header", as_bytes(one))
-            for one in (b"[]", b"{nothing", b"[" * 99_999, b"\xff")
-        ),
+        ({"weights": np.zeros(3)}, "damaged one"),
+        ({"weights": np.array(["a"])}, "damaged one"),
+        ({"weights": np.zeros(9_000_000)}, "damaged one"),
+        ({"line": np.array([np.nan] * 2)}, "damaged one"),
+        ({"cuts": np.array([{}], dtype=object)}, "damaged one"),
+        ({"header": np.frombuffer(b"{nothing", dtype=np.uint8)}, "damaged one"),
+        ({"header": np.frombuffer(b"[" * 99_999, dtype=np.uint8)}, "damaged one"),
+        (headed(terms=3), "damaged one"),
+        (headed(schema=99), "another version of nbroute .schema 99"),
+        (headed(measures=["length"]), "another version of nbroute"),
+        (headed(kind="a cake"), "a 'a cake'"),
+        (headed(levels=["HUGE", "COMPLEX"]), "do not fit together"),
+        (headed(embedder="letters"), "do not fit together"),
     ],
 )
-def test_an_array_that_does_not_fit_is_noticed(request, path, made, name, value):
-    save(request.getfixturevalue(made).classifier, path)
-    with np.load(path, allow_pickle=False) as found:
-        kept = dict(found) | {name: value}
-    np.savez(path, **{name: value for name, value in kept.items() if value is not None})
-
-    with pytest.raises(SettingsError, match="damaged one"):
-        load(path)
-
-
-@pytest.mark.parametrize(
-    ("fields", "said"),
-    [
-        ({"schema": 99}, "another version of nbroute .schema 99"),
-        ({"features": 99}, "another version of nbroute .*fit it again"),
-        ({"measures": ["length"]}, "another version of nbroute"),
-        ({"kind": "a cake"}, "a 'a cake'"),
-        ({"levels": ["HUGE", "COMPLEX"]}, "do not fit together"),
-        ({"embedder": "letters"}, "do not fit together"),
-        ({"terms": 3}, "damaged one"),
-    ],
-)
-def test_a_foreign_header_is_noticed(request, path, fields, said):
-    made = "of_tiers" if "features" in fields else "of_scores"
-    save(request.getfixturevalue(made).classifier, path)
+def test_an_array_that_does_not_fit_and_a_foreign_header_are_noticed(
+    of_scores, path, changed, said
+):
+    save(of_scores.classifier, path)
     with np.load(path, allow_pickle=False) as found:
         arrays = dict(found)
-    header = json.loads(arrays["header"].tobytes()) | fields
-    np.savez(path, **(arrays | {"header": as_bytes(json.dumps(header).encode())}))
+    np.savez(path, **(arrays | (changed(arrays) if callable(changed) else changed)))
 
     with pytest.raises(SettingsError, match=said):
         load(path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 
 import pytest
-from benchmarks.routellm import FILES, accuracy_by, cpt, load, tier_shares
+from benchmarks.routellm import FILES, accuracy_by, load, tier_shares
 
 from nbroute.errors import SettingsError
 from nbroute.evaluate.training import apgr, bootstrap
@@ -26,14 +26,6 @@ def test_apgr_is_the_share_of_the_gap_that_an_order_recovers():
         apgr([1, 2], [1, 1], [1, 1])
 
 
-def test_cpt_is_the_least_share_that_recovers_so_much():
-    assert cpt([2, 2, 1, 1], WEAK, STRONG, 0.5) == pytest.approx(0.25)
-    assert cpt([2, 2, 1, 1], WEAK, STRONG, 1.0) == pytest.approx(0.5)
-    assert cpt([1, 1, 2, 2], WEAK, STRONG, 0.5) == pytest.approx(0.75)
-    assert cpt([1, 1, 1, 1], WEAK, STRONG, 0.8) == pytest.approx(0.8)
-    assert cpt([1, 2, 3, 4], WEAK, STRONG, 0.0) == 0.0
-
-
 def test_the_bootstrap_interval_contains_the_figure_and_is_the_same_every_time():
     scores = [index % 7 for index in range(200)]
     weak = [index % 3 == 0 for index in range(200)]
@@ -42,30 +34,18 @@ def test_the_bootstrap_interval_contains_the_figure_and_is_the_same_every_time()
 
     assert low < apgr(scores, weak, strong) < high
     assert (low, high) == bootstrap(apgr, scores, weak, strong, samples=200)
-    low, high = bootstrap(apgr, [1, 2, 3], [0, 1, 1], [1, 1, 1], samples=50)  # some have no gap
-    assert 0 <= low <= high <= 1
 
 
-def test_tier_shares_add_up_and_begin_with_the_largest():
+def test_tier_shares_begin_with_the_largest():
     assert [("B", 0.75), ("A", 0.25)] == list(tier_shares(["A", "B", "B", "B"]).items())
-    assert tier_shares([]) == {}
-    found = accuracy_by(["x", "x", "y"], ["A", "B", "A"], ["A", "A", "A"])
-    assert {"x": (1, 2), "y": (1, 1)} == found
+    assert {"x": (1, 2), "y": (1, 1)} == accuracy_by("xxy", "ABA", "AAA")
 
 
 def test_a_file_is_read_with_its_numbers(tmp_path):
-    def write(text):
-        with gzip.open(tmp_path / FILES["mt_bench"], "wt", encoding="utf-8", newline="") as file:
-            file.write(text)
+    with gzip.open(tmp_path / FILES["mt_bench"], "wt", encoding="utf-8", newline="") as file:
+        file.write('prompt,group,weak,strong,extra\n"Hi,\nyou",writing,8.5,10,x\n')
 
-    write('prompt,group,weak,strong,extra\n"Hi,\nyou",writing,8.5,10,x\n')
     expected = {"prompt": "Hi,\nyou", "group": "writing", "weak": 8.5, "strong": 10.0}
     assert [expected] == load("mt_bench", tmp_path)
-    write("prompt,group,weak,strong\na,b,one,2\n")
-    for name, told in (
-        ("mt_bench", "prompt, group, weak and strong"),
-        ("mmlu", r"routellm_mmlu\.csv\.gz.*NBROUTE_DATA"),
-        ("mtbench", r"'mtbench'.*did you mean 'mt_bench'"),
-    ):
-        with pytest.raises(SettingsError, match=told):
-            load(name, tmp_path)
+    with pytest.raises(SettingsError, match=r"routellm_mmlu\.csv\.gz.*NBROUTE_DATA"):
+        load("mmlu", tmp_path)

@@ -11,7 +11,6 @@ import pytest
 from cells import desk_of, run
 
 from nbroute.classify.model import ModelClassifier
-from nbroute.classify.registry import CautiousClassifier
 from nbroute.errors import PromptError, SettingsError
 from nbroute.ladders import preset
 from nbroute.notebook.whatif import WhatIfPanel
@@ -58,7 +57,6 @@ def test_a_model_that_was_never_asked_is_stood_in_for_and_nothing_is_sent(router
 
     assert 1 == len(server.requests)
     assert [["LOW"], ["LOW"]] == [tiers_of(x.at(threshold=0)) for x in (found, own)]
-    assert all(any("so ngrams decides there" in one for one in x.notes) for x in (found, own))
     assert "so ngrams decides there" in repr(found)
     assert [] == asked
 
@@ -67,11 +65,6 @@ def test_a_session_without_prompts_says_so_in_words(simulated):
     found = simulated.what_if(threshold=0.5)
 
     assert "there are no prompts to work with yet" in repr(found)
-    assert (0, {}, None) == (len(found), found.mix(), found.chosen)
-    assert [
-        *("strategy", "prompts", "usd", "equivalent_usd", "unknown", "kind", "latency_s"),
-        *("saved_usd", "saved_equivalent_usd", "saved_share", *simulated.ladder.names),
-    ] == list(found.frame().columns)
     assert (0, 0, 0) == (len(found.frame()), len(found.curve()), len(found.prompts()))
 
 
@@ -86,20 +79,8 @@ def test_under_the_settings_in_force_it_is_what_the_session_or_a_batch_did(simul
         assert was.spend.equivalent_usd == cached.spend.equivalent_usd
         assert was.mix == {tier: share for tier, share in cached.mix.items() if share}
         assert was.latency_ms == pytest.approx(cached.latency_ms)
+        assert 1 == [row.cached for row in found.rows()].count(True)
         assert "nothing to write" in found.setting
-
-
-def test_an_identical_request_costs_nothing_the_second_time_with_the_cache(router):
-    route_all(router, *["hello"] * 3, cache="off")
-
-    with_cache, without = router.what_if(cache=True), router.what_if(cache=False)
-
-    assert 3 * with_cache.chosen.spend.usd == without.chosen.spend.usd
-    assert [False, True, True] == [row.cached for row in with_cache.rows()]
-    assert Decimal(0) == with_cache.rows()[1].cost_would_be.usd
-    assert 0 == with_cache.rows()[1].latency_would_be_ms
-    router.route("hello", system="Be long.")  # another request
-    assert 2 == router.what_if(cache=True).chosen.spend.cached_calls
 
 
 def test_an_escalation_is_one_prompt_and_what_was_compared_or_not_answered_is_left_out(
@@ -134,17 +115,10 @@ def test_the_threshold_moves_the_unsure_one_tier_up(router):
     assert ["MID", "LOW"] == tiers_of(found)
     assert {"LOW": 0.5, "MID": 0.5, "TOP": 0.0} == found.mix()
     assert {"LOW": 0.0, "MID": 1.0, "TOP": 0.0} == found.at(threshold=1).mix()
-
-
-def test_the_curve_has_the_mix_and_a_cost_that_only_rises_on_this_ladder(simulated):
-    route_all(simulated, "What is 2+2?", "format this json: {}", "Write a test for parse()", "hm")
-
-    curve = simulated.what_if(cache=False).curve([0, 0.5, 0.8, 0.9, 1])
-
-    assert [0, 0.5, 0.8, 0.9, 1] == list(curve["threshold"])
-    assert curve["equivalent_usd"].is_monotonic_increasing
-    assert [1.0] * 5 == list(curve[list(simulated.ladder.names)].sum(axis=1))
-    assert curve["SIMPLE"].iloc[0] > curve["SIMPLE"].iloc[-1]
+    curve = found.curve([0, 0.5, 1])
+    assert [1.0, 0.5, 0.0] == curve["LOW"].tolist()
+    assert [1.0] * 3 == curve[["LOW", "MID", "TOP"]].sum(axis=1).tolist()
+    assert curve["usd"].is_monotonic_increasing
 
 
 def test_what_the_slider_shows_is_what_the_setting_does(simulated, opened, tmp_path):
@@ -159,22 +133,6 @@ def test_what_the_slider_shows_is_what_the_setting_does(simulated, opened, tmp_p
     assert tiers_of(found) == [after.route(prompt).tier for prompt in prompts]
     assert tiers_of(found) != [row.was for row in found.rows()]
     assert "nothing to write" in after.what_if().setting
-
-
-class _Says:
-    name = "says"
-
-    def classify(self, prompt, ladder):
-        return Decision("LOW", self.name, "so", 0.4)
-
-
-def test_a_cautious_classifier_brings_its_threshold_and_is_not_stepped_twice(router):
-    mine = CautiousClassifier(_Says(), 0.6)
-    router.route("hello", classifier=mine)
-
-    found = router.what_if(classifier=mine)
-
-    assert (0.6, ["MID"]) == (found.threshold, tiers_of(found))
 
 
 def test_a_model_that_was_asked_is_taken_at_its_recorded_word_and_cost(make_router, server):
@@ -214,36 +172,11 @@ def test_money_that_is_unknown_or_of_another_kind_is_said_to_be(simulated):
     assert (1, Decimal(0)) == (top.spend.unknown_calls, top.spend.usd)
     assert {None} == {one.saved_usd for one in found.strategies}
     assert re.search(r"all on TOP +unknown", repr(found))
-    assert 1 == found.frame()["unknown"].iloc[0]
     listed = simulated.what_if(ladder=preset("three-tier", "openrouter"))
     assert "estimate at list prices" == listed.frame()["kind"].iloc[0]
     was = listed.strategies[-1]
     assert (None, None) == (was.saved_usd, was.saved_equivalent_usd)
     assert "comparable" in repr(listed)
-
-
-def test_a_ladder_of_one_tier_and_of_two_has_the_rows_that_make_sense(simulated):
-    simulated.route("hello")
-    one = Ladder("one", simulated.ladder.tiers[:1], "SIMPLE")
-
-    names, two = (
-        [s.name for s in simulated.what_if(ladder=ladder).strategies]
-        for ladder in (one, "two-tier")
-    )
-
-    assert ["all on SIMPLE", "router", "router + cache", "as it was"] == names
-    assert ["all on expensive", "all on cheap"] == two[:2]
-
-
-def test_a_tier_that_was_not_seen_takes_the_articles_time_and_says_so(simulated):
-    answer = simulated.route("hello", tier="SIMPLE")
-
-    found = simulated.what_if()
-
-    opus = 2000 + answer.usage.output_tokens * 1000 / 40
-    assert (opus, answer.latency_ms) == tuple(found.strategies[at].latency_ms for at in (0, -1))
-    told = "MEDIUM, COMPLEX and FRONTIER are estimates from published"
-    assert any(told in note for note in found.notes)
 
 
 def test_the_setting_to_write_is_toml_for_what_has_a_name(simulated):
@@ -268,42 +201,37 @@ def test_prompts_of_ones_own_have_the_tokens_of_their_frame_or_estimated_ones(si
     assert ["all on FRONTIER", "all on MEDIUM", "router", "router + cache"] == names
     assert "Tokens are estimated for 2 prompts, as none were counted." in found.notes
     assert "Tokens are estimated for 1 prompt, as none were counted." in frame.notes
-    assert [None, None] == [row.was for row in found.rows()]
     price = simulated.ladder["SIMPLE"].price
     estimate = (price.input * (2 + 3) + price.output * 200) / 1_000_000
     assert estimate == found.chosen.spend.equivalent_usd
 
 
-@pytest.mark.parametrize("store_text", [True, False])
-def test_a_session_of_the_ledger_is_read_where_it_keeps_texts(opened, tmp_path, store_text):
-    ledger = SqliteLedger(tmp_path / "l.sqlite", store_text=store_text)
-    first = opened(profile="simulated", ledger=ledger, session="monday")
-    first.escalate(first.route("What is 2+2?"))
-    first.route("fix typo: teh")
-
-    found = opened(profile="simulated", ledger=ledger).what_if(session="monday")
-
-    assert store_text or (len(found) == 0 and "store_text = true" in repr(found))
-    if store_text:
-        assert ["What is 2+2?", "fix typo: teh"] == [row.prompt for row in found.rows()]
-        assert first.what_if().strategies[-1].spend == found.strategies[-1].spend
-        assert "MEDIUM" == found.rows()[0].was
+def test_a_session_of_the_ledger_is_read_where_it_keeps_texts(opened, tmp_path):
+    for store_text in (True, False):
+        ledger = SqliteLedger(tmp_path / f"{store_text}.sqlite", store_text=store_text)
+        first = opened(profile="simulated", ledger=ledger, session="monday")
+        first.escalate(first.route("What is 2+2?"))
+        found = opened(profile="simulated", ledger=ledger).what_if(session="monday")
+        if store_text:
+            assert [("What is 2+2?", "MEDIUM")] == [(row.prompt, row.was) for row in found.rows()]
+            assert first.what_if().strategies[-1].spend == found.strategies[-1].spend
+        else:
+            assert 0 == len(found)
+            assert "store_text = true" in repr(found)
 
 
 @pytest.mark.parametrize(
     ("asked", "told"),
     [
         ({"threshold": 1.5}, "from 0 to 1"),
-        ({"threshold": "high"}, "'high'; give a number"),
         ({"ladder": "two-teir"}, "did you mean 'two-tier'"),
         ({"ladder": 7}, "is not a ladder"),
-        ({"classifier": "ngarms"}, "did you mean 'ngrams'"),
         ({"classifier": "learned"}, "there is no learned classifier"),
         ({"prompts": ["x"], "session": "y"}, "not several"),
         ({"prompts": pd.DataFrame({"text": ["x"]})}, "no column 'prompt'"),
         ({"prompts": 7}, "prompts is 7; give a list of texts"),
         ({"results": ["hello"]}, "for texts there is prompts="),
-        *(({"prompts": [bad]}, "prompt 0 is") for bad in ("", None)),
+        ({"prompts": [""]}, "prompt 0 is"),
     ],
 )
 def test_bad_input_names_the_cure(simulated, asked, told):
@@ -311,32 +239,26 @@ def test_bad_input_names_the_cure(simulated, asked, told):
         simulated.what_if(**asked)
 
 
-def said(shell, line):
-    return shell.run_line_magic("route", f"whatif {line}")
-
-
 def test_the_magic_prints_the_table_where_there_is_no_widget(shell):
-    assert "Route some first" in repr(said(shell, ""))
+    def said(line):
+        return shell.run_line_magic("route", f"whatif {line}")
+
+    assert "Route some first" in repr(said(""))
     run(shell, "%%route -q\nWhat is 2+2?")
 
-    found = said(shell, "threshold=0.95 ladder=two-tier cache=off")
+    found = said("threshold=0.95 ladder=two-tier cache=off")
 
     assert "all on expensive" in repr(found)
     assert "step_up_below = 0.95" in repr(found)
     assert "```toml\n# nbroute.toml\n[nbroute]" in found._repr_markdown_()
-    assert "there is no prompt" not in repr(said(shell, ""))
     for line, told in (
         ("treshold=0.5", "did you mean 'threshold'"),
         ("threshold", "has no value"),
         ("threshold=much", "from 0 to 1"),
         ("cache=maybe", "cache=on or cache=off"),
-        ("cache=on cache=off", "twice"),
     ):
         with pytest.raises(SettingsError, match=told):
-            said(shell, line)
-    # Where nothing is live, the panel is the table too.
-    made = "from nbroute.notebook.whatif import WhatIfPanel\nrouter = %route router\n"
-    assert "as it was" in run(shell, f"{made}WhatIfPanel(router)")[0]
+            said(line)
 
 
 @pytest.fixture
@@ -346,31 +268,15 @@ def panel(simulated):
 
 
 def test_the_panel_redraws_what_the_controls_say(simulated, panel):
-    before = panel.html
-    for typed in ("", "-5", "250", "nan", "many", "100"):
+    for typed in ("", "-5", "nan", "many", "100"):
         panel.act("percent", value=typed)
 
-    assert before != panel.html
     assert "step_up_below = 1" in panel.html
     assert simulated.what_if(threshold=1).mix() == panel.found().mix()
     panel.act("ladder", value="two-tier")
     assert "all on expensive" in panel.html
     panel.act("classifier", value="learned")
     assert "there is no learned classifier" in panel.html
-    panel.act("classifier", value="")
-    assert "all on expensive" in panel.html
-
-
-def test_each_prompt_is_a_tick_at_its_confidence_and_those_that_move_stand_out(simulated, panel):
-    sure = sorted({round(one.decision.confidence, 2) for one in simulated.history.results()})
-    ticks = re.findall(r'class="nbr-tick( nbr-moves)?" style="left:(\d+)%', panel.html)
-    assert [("", f"{100 * one:.0f}") for one in sure] == ticks
-
-    panel.act("percent", value=f"{100 * sure[0] + 1:.0f}")
-
-    moved = re.findall(r'nbr-moves" style="left:(\d+)%', panel.html)
-    assert [f"{100 * sure[0]:.0f}"] == moved
-    assert 1 < len(sure)
 
 
 def test_apply_has_the_session_go_on_with_what_is_chosen(shell):
@@ -389,7 +295,6 @@ def test_apply_has_the_session_go_on_with_what_is_chosen(shell):
     assert (0.9, "three-tier") == (after.settings.classifier.step_up_below, after.ladder.name)
     assert (before.session, before.ledger) == (after.session, after.ledger)
     assert "applied for this session" in panel.html
-    assert "Apply this" not in panel.html
     assert run(shell, "%%route\nhello")[1].success
 
 
@@ -440,4 +345,3 @@ def test_the_panels_html_is_escaped_and_has_no_prompt_in_it(opened):
     assert "&lt;b&gt;LOW" in panel.html
     assert "<b>LOW" not in panel.html
     assert "secret" not in panel.html
-    assert "%route whatif" in repr(panel)
