@@ -30,13 +30,10 @@ PASTE = (
 )
 PLAIN = {
     "What is the capital of Peru?": "SIMPLE",
-    "Hello there!": "SIMPLE",
     "Summarise the plot of Emma in three sentences.": "MEDIUM",
-    "Write a short email to my landlord to say that the lift is broken.": "MEDIUM",
     "Compare gas and induction cooking for a school kitchen and recommend one.": "COMPLEX",
     "Show that every bounded entire function is constant without Cauchy's formula.": "FRONTIER",
 }
-ONE_EACH = [*PLAIN][::2][:2] + [*PLAIN][4:]
 
 
 def asked(prompt):
@@ -48,70 +45,34 @@ def test_each_tier_gets_its_plain_cases(prompt):
     assert PLAIN[prompt] == NGRAMS.classify(prompt, FOUR).tier
 
 
-CHAIR = "Who was in the chair?"
+TABLES = [
+    "| day | chair |\n|---|---|\n| Monday | Oduya |",
+    "day,chair,time\nMon,Oduya,3\nTue,Lind,2",
+]
 
 
-@pytest.mark.parametrize(
-    "shown",
-    [
-        *[f"\n\n{PASTE}", f"\n---\n{PASTE}\n---\n", f' "{PASTE}"', f"\n```\n{PASTE}\n```"],
-        *[f"\n```\n{PASTE}", "\n\n| day | chair |\n|---|---|\n| Monday | Oduya |"],
-        "\n\nday,chair,hours\nMonday,Oduya,3\nTuesday,Lind,2",
-    ],
-)
+@pytest.mark.parametrize("shown", [PASTE, f'"{PASTE}"', f"```\n{PASTE}\n```", *TABLES])
 def test_what_is_pasted_or_shown_does_not_ask(shown):
-    assert CHAIR == asked(f"{CHAIR}{shown}").strip("- \n")
-    assert CHAIR == asked(f"{PASTE}\n\n{CHAIR}")
-
-
-WHOLE = ["What does 'architect' mean?", "```\nprint(1)\n```", f'"{PASTE}"', "谁写了《红楼梦》?"]
-WHOLE += ["🙂", "Thanks!", "We lend tools as well as books, and the cards no longer work. " * 4]
-
-
-@pytest.mark.parametrize("prompt", [*WHOLE, "", " \n\t "])
-def test_a_short_prompt_and_one_that_only_shows_are_read_whole_and_nothing_asks_in_nothing(prompt):
-    assert (((0, len(prompt)),) if prompt.strip() else ()) == asking(prompt)
-
-
-@pytest.mark.parametrize(
-    ("before", "after"),
-    [
-        *[("", "\nThanks!"), ("Hello!\n\n", ""), ("你好！\n", "\n谢谢")],
-        *[("Hi there,\n\n", "\n\nMany thanks in advance, Anna")],
-        *[("Bonjour,\n\n", "\n\nMerci d'avance !")],
-    ],
-)
-def test_a_greeting_and_thanks_decide_nothing(before, after):
-    prompt = (
-        "Prove that there are infinitely many primes, and say which step fails for the composite "
-        "numbers.\n\nThen design a proof that goes without contradiction, compare both for a "
-        "reader who distrusts indirect proofs, and weigh which of the two a textbook should print."
-    )
-    plain, polite = (NGRAMS.classify(one, FOUR) for one in (prompt, before + prompt + after))
-
-    assert (plain.tier, plain.reason) == (polite.tier, polite.reason)
-    assert plain.confidence == polite.confidence
-    # what is shown after a colon is not thanks
-    assert asked("Translate into French:\n\nThanks to all").endswith("Thanks to all")
+    assert "Who was in the chair?" == asked(f"Who was in the chair?\n\n{shown}").strip()
+    assert "Who was in the chair?" == asked(f"{PASTE}\n\nWho was in the chair?")
 
 
 @pytest.mark.parametrize(
     "prompt",
-    [
-        "Please compare gas and induction cooking for a school kitchen and recommend one of them.",
-        f"Weigh up the two plans for the bridge.\n\n{PASTE}",
-        "请比较两种方案的利弊,并给出有理由的建议。",
-        "लखनऊ के लिए तीन दिन की यात्रा की योजना बनाइए, बजट 9,000 रुपये।",
-        "İstanbul'da ne yapmalı? Ŝtrange ﬁligree",
-        "مرحبا، ما هي عاصمة مصر؟ اشرح لي الفرق بين النوعين",
-    ],
+    ["What does 'architect' mean?", "```\nprint(1)\n```", f'"{PASTE}"', "谁写了《红楼梦》?"],
 )
-def test_signals_are_words_at_their_places_and_the_strongest_stand_first(prompt):
-    decision = NGRAMS.classify(prompt, FOUR)
+def test_a_short_prompt_and_one_that_only_shows_are_read_whole(prompt):
+    assert prompt == asked(prompt)
 
-    weights = [abs(signal.weight) for signal in decision.signals]
-    assert sorted(weights, reverse=True) == weights != []
-    assert all(prompt[one.start : one.end] == one.text for one in decision.signals)
+
+def test_a_greeting_and_thanks_decide_nothing():
+    prompt = "Prove that there are infinitely many primes.\n\nThen weigh which of two to print."
+    polite = f"Hi there,\n\n{prompt}\n\nMany thanks in advance, Anna"
+
+    for said in (polite, f"你好！\n{prompt}\n谢谢"):
+        assert NGRAMS.classify(prompt, FOUR).reason == NGRAMS.classify(said, FOUR).reason
+    # what is shown after a colon is not thanks
+    assert asked("Translate into French:\n\nThanks to all").endswith("Thanks to all")
 
 
 def test_the_reason_quotes_the_words_that_spoke_for_the_tier():
@@ -122,10 +83,9 @@ def test_the_reason_quotes_the_words_that_spoke_for_the_tier():
     assert 0.5 < decision.confidence <= 1
     low, high = map(NGRAMS.score, ("Capital of Peru?", "Prove that primes are infinitely many."))
     assert 0 <= low < high <= 1
-    assert all(s.weight > 0 for s in decision.signals if f'"{s.text}"' in decision.reason)
-    for prompt, said in (("In one word, what is the sky?", '"word" and "one"'), ("the", '"the"')):
-        reason = NGRAMS.classify(prompt, FOUR).reason  # common words only where no other speaks
-        assert reason.partition(" point")[0] == said
+    # common words are quoted only where no other speaks
+    sky = NGRAMS.classify("In one word, what is the sky?", FOUR)
+    assert sky.reason.startswith('"word" and "one" point')
 
 
 @pytest.mark.parametrize(
@@ -133,42 +93,30 @@ def test_the_reason_quotes_the_words_that_spoke_for_the_tier():
     [
         (TWO, ["cheap", "cheap", "expensive", "expensive"]),
         (THREE, ["fast", "mid", "mid", "power"]),
-        (ladder(*"abcd"), [*"abcd"]),
         (ladder(*"abcde"), [*"abde"]),
         (ladder("only"), ["only"] * 4),
     ],
 )
 def test_another_ladder_gets_the_tier_at_the_same_height(where, expected):
-    decisions = [NGRAMS.classify(prompt, where) for prompt in ONE_EACH]
+    decisions = [NGRAMS.classify(prompt, where) for prompt in PLAIN]
 
     assert expected == [decision.tier for decision in decisions]
-    four = [NGRAMS.classify(prompt, FOUR).confidence for prompt in ONE_EACH]
-    assert all(a.confidence >= b for a, b in zip(decisions, four, strict=True))
 
 
-@pytest.mark.parametrize("prompt", ["", "   ", "🙂🙂🙂", "\0\0", "\ud800"])
+@pytest.mark.parametrize("prompt", ["", "🙂🙂🙂", "\ud800"])
 def test_a_prompt_without_a_word_gets_the_default_and_says_so(prompt):
     decision = NGRAMS.classify(prompt, FOUR)
 
     assert ("MEDIUM", True) == (decision.tier, decision.defaulted)
-    assert decision.confidence < 0.5
     assert decision.reason == "there are no words to go by, so the default MEDIUM"
 
 
-HUGE = {"x": 300, "a ": 150, '"': 300, "“": 300, "`": 300, "a,b,c\n": 50, "\n": 300, "\n \t": 100}
-HUGE |= {"|": 300, "a|": 150, "字": 100, "a\0b\ud800c \udfff 12 ": 1, '"«„「': 30}
+@pytest.mark.parametrize("piece", ["x", "a ", '"', "`", "a,b,c\n", "\n \t", "a|", "字", '"«„「'])
+def test_a_huge_prompt_takes_no_more_than_a_moment(piece):
+    assert NGRAMS.classify(piece * 100_000, FOUR).tier in TIERS
 
 
-@pytest.mark.parametrize("piece", HUGE, ids=ascii)
-def test_a_huge_or_broken_prompt_takes_no_more_than_a_moment(piece):
-    assert NGRAMS.classify(piece * HUGE[piece] * 1000, FOUR).tier in TIERS
-
-
-@given(
-    st.text(
-        alphabet=st.one_of(st.characters(), st.sampled_from("ab \n\t\"'`,;|“”«»{}")), max_size=500
-    )
-)
+@given(st.text(st.characters() | st.sampled_from("ab \n\t\"'`,;|“”«»{}"), max_size=500))
 @settings(max_examples=200, deadline=None)
 def test_any_text_gets_a_tier_and_places_that_hold_each_time_the_same(prompt):
     decision = NGRAMS.classify(prompt, FOUR)
@@ -176,6 +124,8 @@ def test_any_text_gets_a_tier_and_places_that_hold_each_time_the_same(prompt):
     assert decision == NGRAMS.classify(prompt, FOUR)
     assert decision.tier in TIERS
     assert all(prompt[s.start : s.end] == s.text for s in decision.signals)
+    weights = [abs(signal.weight) for signal in decision.signals]
+    assert sorted(weights, reverse=True) == weights
     spans = asking(prompt)
     assert all(a < b <= c < d for (a, b), (c, d) in itertools.pairwise(spans))
 
@@ -191,16 +141,6 @@ def test_two_thirds_of_the_blind_prompts_go_where_they_should_and_nearly_all_nea
     assert held_out([row["prompt"] for row in rows]) == [None] * len(rows)
 
 
-def test_what_the_weights_were_trained_on_is_known_by_its_hash_with_its_held_out_chances():
-    rows = dataset.rows("tier_prompts")
-
-    held = held_out([row["prompt"] for row in rows])
-
-    right = [TIERS[one.index(max(one))] == row["tier"] for one, row in zip(held, rows, strict=True)]
-    assert 0.6 < sum(right) / len(rows) < 0.9
-    assert all(0.98 < sum(one) < 1.02 for one in held)
-
-
 def test_the_shipped_weights_were_trained_on_todays_prompts_as_they_are_read_today():
     pytest.importorskip("sklearn")
     script = Path(__file__).parents[2] / "tools" / "train_ngrams.py"
@@ -214,58 +154,20 @@ def test_the_shipped_weights_were_trained_on_todays_prompts_as_they_are_read_tod
 
     documents = np.bincount(counts.indices, minlength=PLACES)
     assert np.array_equal(rarity(documents, len(rows)), ngrams.shipped().rarities)
-    assert {"blind_prompts", "examples"} & {row.file for row in rows} == {"examples"}
-    assert all(held_out([row.prompt for row in rows]))
-
-
-@pytest.fixture
-def installed(tmp_path, monkeypatch):
-    """The folder of weights of another installation, which this one reads; nothing is kept."""
-    folder = tmp_path / "data"
-    folder.mkdir()
-    for name in ("ngrams.npz", "ngrams_rows.npz"):
-        data = (Path(ngrams.__file__).parent / "data" / name).read_bytes()
-        (folder / name).write_bytes(data)
-    monkeypatch.setattr(ngrams.resources, "files", lambda _: tmp_path)
-    for kept in (ngrams.shipped, ngrams._held_out):
-        kept.cache_clear()
-    yield folder
-    for kept in (ngrams.shipped, ngrams._held_out):
-        kept.cache_clear()
+    assert "blind_prompts" not in {row.file for row in rows}
+    held = held_out([row.prompt for row in rows])
+    right = [TIERS[one.index(max(one))] == row.tier for one, row in zip(held, rows, strict=True)]
+    assert 0.6 < sum(right) / len(rows) < 0.9
 
 
 @pytest.mark.parametrize("name", ["ngrams.npz", "ngrams_rows.npz"])
-@pytest.mark.parametrize(
-    ("spoil", "said"),
-    [
-        (lambda file: file.unlink(), "cannot be read"),
-        (lambda file: file.write_bytes(b""), "are damaged"),
-        (lambda file: file.write_bytes(file.read_bytes()[:5_000]), "are damaged"),
-    ],
-    ids=["missing", "empty", "cut"],
-)
-def test_weights_that_cannot_be_read_are_one_line_with_the_cure(installed, name, spoil, said):
-    spoil(installed / name)
-    use = NGRAMS.score if name == "ngrams.npz" else lambda prompt: held_out([prompt])
+def test_weights_that_cannot_be_read_are_one_line_with_the_cure(tmp_path, monkeypatch, name):
+    monkeypatch.setattr(ngrams.resources, "files", lambda _: tmp_path)
+    use = ngrams.shipped if name == "ngrams.npz" else ngrams._held_out
 
-    with pytest.raises(SettingsError, match=rf"{said}.*pip install --force-reinstall") as caught:
-        use("hello")
-    assert "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("changes", "said"),
-    [
-        ({"version": 2}, "are of version 2, and this nbroute reads 1"),
-        ({"weights": np.zeros((3, 3))}, "another number of features"),
-        ({"bias": np.zeros(9)}, "are not numbers"),
-        ({"weights": np.full((PLACES, 3), np.nan)}, "are not numbers"),
-    ],
-)
-def test_weights_of_another_kind_are_refused(installed, changes, said):
-    file = installed / "ngrams.npz"
-    with np.load(file) as found:
-        np.savez(file, **(dict(found) | changes))
-
-    with pytest.raises(SettingsError, match=said):
-        NGRAMS.score("hello")
+    with pytest.raises(SettingsError, match=r"cannot be read.*pip install --force-reinstall"):
+        use.__wrapped__()
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / name).write_bytes(b"PK\3\4")
+    with pytest.raises(SettingsError, match=r"are damaged.*pip install --force-reinstall"):
+        use.__wrapped__()
