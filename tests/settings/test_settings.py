@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import copy
-import os
 import pickle
 import random
-import sys
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from nbroute.settings.document import read_document
 from nbroute.settings.model import ClassifierSettings, EmbedderSettings
 from nbroute.settings.profiles import BUILT_IN
 from nbroute.settings.trust import trust
+from nbroute.settings.writing import text_of, write
 from nbroute.types import Price, Target
 
 KEY = "sk-or-v1-not-a-real-key"
@@ -30,7 +30,6 @@ OFFLINE = "OPENROUTER_API_KEY, OPENAI_API_KEY and ANTHROPIC_API_KEY are not set"
 CURE = "set it before the first call"
 EMPTY = "OPENROUTER_API_KEY is set but empty"
 OTHERS = "OPENAI_API_KEY and ANTHROPIC_API_KEY are not set"
-SERVERS = ("ollama", "lmstudio", "vllm")
 
 
 @pytest.fixture
@@ -63,9 +62,6 @@ def the_provider(settings, name):
     return next(provider for provider in settings.providers if provider.name == name)
 
 
-# Which profile
-
-AT_OLLAMA = "ollama: ollama at http://localhost:11434/v1, no key needed"
 SIMULATED = "simulated: simulated models, no key needed, nothing is sent"
 ON_THIS_MACHINE = "local: SmolLM2 on this machine, no key needed"
 
@@ -74,23 +70,15 @@ ON_THIS_MACHINE = "local: SmolLM2 on this machine, no key needed"
     ("environ", "ready", "origin"),
     [
         ("OPENROUTER OPENAI", None, "openrouter: OpenRouter, key from OPENROUTER_API_KEY"),
-        ("ANTHROPIC", None, "anthropic: Anthropic, key from ANTHROPIC_API_KEY"),
         ("", True, f"{ON_THIS_MACHINE} ({OFFLINE})"),
         ("", False, f"{SIMULATED} ({OFFLINE}; for a real model with no key: {LOCAL})"),
         ({"NBROUTE_PROFILE": "local"}, False, f"{ON_THIS_MACHINE} (not here yet: {LOCAL})"),
         ({"OPENROUTER_API_KEY": ""}, True, f"{ON_THIS_MACHINE} ({EMPTY}; {OTHERS})"),
         (
-            {"OPENROUTER_API_KEY": " ", "OPENAI_API_KEY": KEY},
-            None,
-            f"openai: OpenAI, key from OPENAI_API_KEY ({EMPTY})",
-        ),
-        (
             {"OPENAI_API_KEY": KEY, "NBROUTE_PROFILE": "openrouter"},
             None,
             f"openrouter: OpenRouter (OPENROUTER_API_KEY is not set: {CURE})",
         ),
-        ({"OPENAI_API_KEY": KEY, "NBROUTE_PROFILE": "simulated"}, None, SIMULATED),
-        ({"NBROUTE_PROFILE": "ollama"}, True, AT_OLLAMA),
     ],
 )
 def test_the_environment_chooses_the_profile_and_the_origin_says_why(read, environ, ready, origin):
@@ -105,14 +93,6 @@ def test_the_environment_chooses_the_profile_and_the_origin_says_why(read, envir
     assert KEY not in repr(settings)
 
 
-def test_an_argument_comes_before_the_environment_and_that_before_the_file(read):
-    text = '[nbroute]\nprofile = "local"'
-
-    assert "local" == read(text).profile
-    assert "openai" == read(text, NBROUTE_PROFILE="openai").profile
-    assert "simulated" == read(text, profile="simulated", NBROUTE_PROFILE="openrouter").profile
-
-
 @pytest.mark.parametrize("profile", BUILT_IN)
 def test_every_built_in_profile_gives_a_valid_ladder_on_one_configured_provider(read, profile):
     settings = read(profile=profile)
@@ -121,20 +101,13 @@ def test_every_built_in_profile_gives_a_valid_ladder_on_one_configured_provider(
     ladders.validate(settings.ladder)
     assert ([profile] * 4, "FRONTIER") == (of_tiers(settings, "provider"), settings.baseline)
     assert [profile] == [one.name for one in settings.providers]
+    assert classifier.name == ("hybrid" if provider.billed else DEFAULT)
     if provider.billed:  # the lowest model is asked where the rules are unsure
         lowest = settings.ladder.tiers[0].model
-        found = (classifier.name, classifier.provider, classifier.model)
-        assert ("hybrid", profile, lowest) == found
-    else:
-        assert DEFAULT == classifier.name
-    if profile in SERVERS:  # which are asked for their models, and want no key
+        assert (profile, lowest) == (classifier.provider, classifier.model)
+    if profile in ("ollama", "lmstudio", "vllm"):  # asked for their models, and want no key
         assert ["auto"] * 4 == of_tiers(settings, "model")
-        assert "openrouter:openai/gpt-4o-mini" == settings.ladder["SIMPLE"].reference
         assert (False, None, None) == (provider.billed, provider.api_key, provider.api_key_env)
-        assert [256, 1024, 4096, 16384] == of_tiers(settings, "max_tokens")
-
-
-# What a file says
 
 
 ALL_KEYS = """
@@ -147,13 +120,14 @@ classifier = "model"
 classifier_provider = "openai"
 classifier_model = "gpt-4.1-nano"
 classifier_threshold = 0.5
+step_up_below = 0.25
 classifier_file = "learned.npz"
 embedder = "openrouter"
 embedder_model = "openai/text-embedding-3-large"
 agreement = 0.8
 check_timeout_s = 2.5
 budget_usd_per_day = 5
-budget_usd_per_feature = 2.50
+budget_usd_per_feature = { "the chat" = 2.50 }
 on_limit = "cheaper"
 cache = "only"
 cache_file = "lesson.db"
@@ -164,16 +138,19 @@ max_prompt_chars = 5000
 [providers.openrouter]
 timeout_s = 5
 token_parameter = "max_completion_tokens"
-[providers.box]
+[providers."a box"]
+billed = false
 base_url = "https://box.example:8443/v1"
 api_key_env = "BOX_KEY"
 [profiles.lesson]
-provider = "box"
+provider = "a box"
 [tiers.fast]
 model = "openai/gpt-4o-mini"
-fallbacks = ["anthropic/claude-3.5-haiku"]
+fallbacks = ["haiku", { provider = "a box", model = "m", price = { input = 1, output = 2 } }]
 max_tokens = 99
-system = "Answer directly."
+context = 8192
+reference = "openai:gpt-4o"
+system = "Be brief.\\nBe \\"kind\\" \\u007f."
 description = "Quick."
 effort = "low"
 price = { input = 0.15, output = 0.60, cached_input = 0.075 }
@@ -184,94 +161,31 @@ def test_all_keys_are_read(read, here):
     settings = read(ALL_KEYS)
     openrouter, fast = the_provider(settings, "openrouter"), settings.ladder["fast"]
 
+    assert fast.targets == (
+        Target("openrouter", "openai/gpt-4o-mini", fast.price),
+        Target("openrouter", "haiku"),
+        Target("a box", "m", Price(Decimal(1), Decimal(2), "configured")),
+    )
+    assert (99, 8192) == (fast.max_tokens, fast.context)
+    assert 'Be brief.\nBe "kind" \x7f.' == fast.system
+    assert ("Quick.", "low") == (fast.description, fast.effort)
     cents = Price(Decimal("0.15"), Decimal("0.60"), "configured", Decimal("0.075"))
-    told = ("Answer directly.", "Quick.", "low", cents)
-    assert (("anthropic/claude-3.5-haiku",), 99) == (fast.fallbacks, fast.max_tokens)
-    assert told == (fast.system, fast.description, fast.effort, fast.price)
-    assert ("fast", "mid") == (settings.ladder.default, settings.baseline)
-    asked = ClassifierSettings("model", "openai", "gpt-4.1-nano", 0.5, here / "learned.npz")
+    assert (cents, "fast", "mid") == (fast.price, settings.ladder.default, settings.baseline)
+    file = here / "learned.npz"
+    asked = ClassifierSettings("model", "openai", "gpt-4.1-nano", 0.5, file, step_up_below=0.25)
     assert asked == settings.classifier
     vectors = EmbedderSettings("openrouter", "openrouter", "openai/text-embedding-3-large")
     assert vectors == settings.embedder
     assert (0.8, 2.5) == (settings.agreement, settings.check_timeout_s)
-    assert settings.limits == Limits(None, Decimal(5), Decimal("2.50"), "cheaper", 5000)
+    each = {"the chat": Decimal("2.50")}
+    assert settings.limits == Limits(None, Decimal(5), each, "cheaper", 5000)
     assert ("only", here / "lesson.db") == (settings.cache, settings.cache_file)
     assert here / "records" / "ledger.db" == settings.ledger_file
     assert (True, True) == (settings.store_text, settings.static)
-    assert {"openrouter", "openai", "box"} == {one.name for one in settings.providers}
+    assert {"openrouter", "openai", "a box"} == {one.name for one in settings.providers}
     assert (5.0, "max_completion_tokens") == (openrouter.timeout_s, openrouter.token_parameter)
-    assert "https://openrouter.ai/api/v1" == openrouter.base_url
+    assert ladders.preset("three-tier", "openrouter")["power"] == settings.ladder["power"]
     assert here / "nbroute.toml" == settings.source_file
-
-
-def test_what_a_file_does_not_say_is_as_usual_and_a_feature_can_have_a_budget_of_its_own(read):
-    usual = read()
-    assert EmbedderSettings("auto", None, "text-embedding-3-small") == usual.embedder
-    assert (0.92, 10.0, 400_000) == (
-        usual.agreement,
-        usual.check_timeout_s,
-        usual.limits.max_prompt_chars,
-    )
-
-    settings = read(
-        '[nbroute]\nembedder = "wordllama"\nbudget_usd = 10\n'
-        '[nbroute.budget_usd_per_feature]\nchat = 2.50\n"the search" = 1\n'
-    )
-
-    each = {"chat": Decimal("2.50"), "the search": Decimal(1)}
-    assert Limits(Decimal(10), None, each, "refuse") == settings.limits
-    assert "wordllama" == settings.embedder.name
-
-
-def test_a_tiers_fallbacks_can_be_models_of_other_endpoints(read):
-    settings = read(
-        """
-        [nbroute]
-        profile = "openrouter"
-
-        [tiers.SIMPLE]
-        model = "openai/gpt-4o-mini"
-        context = 8192
-        fallbacks = [
-            "anthropic/claude-haiku-4.5",
-            { provider = "openai", model = "gpt-4o-mini", price = { input = 0.15, output = 0.60 } },
-            { model = "mistral/small", price = { input = 1, output = 2 } },
-            { provider = "lmstudio", model = "smollm" },
-        ]
-        """,
-        OPENROUTER_API_KEY=KEY,
-    )
-    simple = settings.ladder["SIMPLE"]
-
-    assert (
-        Target("openrouter", "openai/gpt-4o-mini"),
-        Target("openrouter", "anthropic/claude-haiku-4.5"),
-        Target("openai", "gpt-4o-mini", Price(Decimal("0.15"), Decimal("0.60"), "configured")),
-        Target("openrouter", "mistral/small", Price(Decimal(1), Decimal(2), "configured")),
-        Target("lmstudio", "smollm"),
-    ) == simple.targets
-    assert 8192 == simple.context
-    assert ["openrouter", "openai", "lmstudio"] == [one.name for one in settings.providers]
-    assert f"OPENAI_API_KEY is not set: {CURE}" in settings.origin
-
-
-def test_litellm_takes_an_address_and_a_key_or_finds_them_itself(read):
-    tier = '[tiers.fast]\nprovider = "lite"\nmodel = "openai/gpt-4o-mini"'
-    given = 'base_url = "https://proxy:4000"\napi_key_env = "LITE_KEY"'
-    found = []
-    for lines in ("timeout_s = 9", given):
-        settings = read(f'[providers.lite]\nkind = "litellm"\n{lines}\n{tier}', LITE_KEY=KEY)
-        lite = the_provider(settings, "lite")
-        found.append((lite.kind, lite.billed, lite.base_url, lite.api_key, lite.timeout_s))
-        assert settings.origin.startswith("profile file: lite through LiteLLM")
-
-    none, key = ("litellm", True, "", None, 9.0), ("litellm", True, "https://proxy:4000", KEY, 60.0)
-    assert [none, key] == found
-    assert "through LiteLLM, key from LITE_KEY;" in settings.origin
-    assert "hybrid" == settings.classifier.name
-
-
-# Which file
 
 
 def test_a_named_file_comes_before_the_nearest_and_that_before_the_users_own(read, here, tmp_path):
@@ -289,24 +203,13 @@ def test_a_named_file_comes_before_the_nearest_and_that_before_the_users_own(rea
     assert ["vllm", "lmstudio", "local", "local", "ollama", "simulated"] == found
 
 
-# Tiers and providers of the file
-
-
-def test_a_tier_of_the_file_changes_the_preset_and_leaves_the_rest(read):
-    text = '[tiers.COMPLEX]\nmodel = "openai/gpt-5.2"\nmax_tokens = 99\nsystem = ""'
-    settings = read(text, OPENROUTER_API_KEY=KEY)
-    preset, new = ladders.preset("four-tier", "openrouter"), settings.ladder["COMPLEX"]
-
-    assert ("openai/gpt-5.2", (), 99, "") == (new.model, new.fallbacks, new.max_tokens, new.system)
-    assert preset["COMPLEX"].description == new.description
-    assert preset["FRONTIER"] == settings.ladder["FRONTIER"]
+def test_a_tier_with_another_model_or_provider_has_not_the_fallbacks_of_the_preset(read):
+    new = read('[tiers.COMPLEX]\nmodel = "m"', OPENROUTER_API_KEY=KEY).ladder["COMPLEX"]
+    assert ("m", ()) == (new.model, new.fallbacks)
 
     moved = read('[nbroute]\nprofile = "local"\n[tiers.FRONTIER]\nprovider = "openai"')
-
     assert ["local", "local", "local", "openai"] == of_tiers(moved, "provider")
     assert ladders.preset("four-tier", "openai")["FRONTIER"] == moved.ladder["FRONTIER"]
-    assert {"local", "openai"} == {provider.name for provider in moved.providers}
-    assert moved.origin.endswith(f"(OPENAI_API_KEY is not set: {CURE})")
 
 
 BOX = '[providers.box]\nbase_url = "https://box:9000/v1"\n'
@@ -318,42 +221,27 @@ model = "tiny"
 provider = "box"
 model = "huge"
 max_tokens = 100
-reference = "openai:gpt-4o"
 """
 
 
-def test_tiers_of_other_names_make_a_ladder_of_ones_own_in_the_order_of_the_file(read):
+def test_tiers_of_other_names_are_a_ladder_of_ones_own_unless_a_profile_is_asked_for(read):
     settings = read(OWN)
+    asked_for = read(f'[nbroute]\nbaseline = "small"\n{OWN}', profile="simulated")
+    box = read(BOX, profile="box")
 
     assert ("small", "large") == settings.ladder.names
     assert ("small", "large") == (settings.ladder.default, settings.baseline)
     assert [2048, 100] == of_tiers(settings, "max_tokens")
-    assert DEFAULT == settings.classifier.name
     assert settings.origin.startswith("profile file: box at https://box:9000/v1, no key needed")
-
-
-def test_a_profile_that_is_asked_for_answers_with_its_own_models(read):
-    box = read(BOX, profile="box")
-    settings = read('[nbroute]\nbaseline = "small"\n' + OWN, profile="simulated")
-
-    assert ladders.preset("four-tier", "simulated") == settings.ladder
-    assert "FRONTIER" == settings.baseline
-    assert settings.origin.endswith("its tiers set aside")
-    assert "file" == read(OWN, profile="file").profile
+    assert ladders.preset("four-tier", "simulated") == asked_for.ladder
+    assert "FRONTIER" == asked_for.baseline
+    assert asked_for.origin.endswith("its tiers set aside")
     assert ["auto"] * 4 == of_tiers(box, "model")
-    assert "https://box:9000/v1" == the_provider(box, "box").base_url
 
 
 def test_a_profile_of_the_file_changes_the_files_settings_and_may_name_a_provider(read):
-    text = """
-    [nbroute]
-    budget_usd = 5
-    cache = "off"
-    [profiles.lesson]
-    provider = "simulated"
-    ladder = "two-tier"
-    budget_usd = 0.5
-    """
+    text = '[profiles.lesson]\nprovider = "simulated"\nladder = "two-tier"\nbudget_usd = 0.5\n'
+    text += '[nbroute]\nbudget_usd = 5\ncache = "off"'
     lesson = read(text, profile="lesson")
 
     assert ["simulated", "simulated"] == of_tiers(lesson, "provider")
@@ -361,42 +249,21 @@ def test_a_profile_of_the_file_changes_the_files_settings_and_may_name_a_provide
     assert Decimal(5) == read(text).budget_usd
 
 
-# The environment
+def test_an_argument_comes_before_the_environment_and_that_before_the_file(read, tmp_path):
+    text = '[nbroute]\nprofile = "local"'
+    assert "local" == read(text).profile
+    assert "openai" == read(text, NBROUTE_PROFILE="openai").profile
+    assert "simulated" == read(text, profile="simulated", NBROUTE_PROFILE="openrouter").profile
 
-
-def test_the_environment_comes_before_the_file(read, tmp_path):
     text = '[nbroute]\nstatic = true\nledger = "l.db"'
-    found = [read(text, NBROUTE_STATIC=said).static for said in ("1", "True ", "0", "")]
+    assert [True, False] == [read(text, NBROUTE_STATIC=said).static for said in ("True ", "0")]
     settings = read(text, NBROUTE_LEDGER="/data/l.db", NBROUTE_CACHE="c.db")
-
-    assert [True, True, False, False] == found
     assert (Path("/data/l.db"), Path("c.db")) == (settings.ledger_file, settings.cache_file)
     settings.source_file.unlink()
     assert tmp_path / "d" / "nbroute" / "ledger.sqlite3" == read().ledger_file
-
-    files = (tmp_path / "small.gguf", tmp_path / "large.gguf")
-    for file in files:
-        file.write_bytes(b"GGUF")
-    settings = read(NBROUTE_GGUF=os.pathsep.join(map(str, files)))
-    assert ("local", files) == (settings.profile, the_provider(settings, "local").gguf)
-    assert "small.gguf, large.gguf on this machine" in settings.origin
-    # A missing one matters only where it would be loaded.
-    assert "openai" == read(NBROUTE_GGUF="/no/such.gguf", OPENAI_API_KEY=KEY).profile
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="the folders of Linux")
-def test_without_xdg_variables_the_users_folders_are_the_usual_ones(here, tmp_path, monkeypatch):
-    for kind in ("CONFIG", "DATA"):
-        monkeypatch.delenv(f"XDG_{kind}_HOME", raising=False)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    own = tmp_path / ".config" / "nbroute" / "nbroute.toml"
-    own.parent.mkdir(parents=True)
-    own.write_text('[nbroute]\nprofile = "vllm"')
-
-    for environ in ({}, {"XDG_CONFIG_HOME": "not absolute"}):
-        settings = load(folder=here, environ=environ)
-        assert "vllm" == settings.profile
-        assert tmp_path / ".local/share/nbroute/ledger.sqlite3" == settings.ledger_file
+    (tmp_path / "small.gguf").write_bytes(b"GGUF")
+    local = read(NBROUTE_GGUF=str(tmp_path / "small.gguf"))
+    assert (tmp_path / "small.gguf",) == the_provider(local, "local").gguf
 
 
 def test_a_key_is_never_shown_or_pickled_and_comes_back_from_the_environment(read, monkeypatch):
@@ -414,74 +281,36 @@ def test_a_key_is_never_shown_or_pickled_and_comes_back_from_the_environment(rea
     assert KEY == copy.copy(settings.providers[0]).api_key
 
 
-# What is refused
-
-WHOLE, WORDLAMA = "whole number above 0", "'wordlama' is not configured; did you mean 'wordllama'"
 FOR_EACH = "[nbroute.budget_usd_per_feature]\nchat = 1\nsearch = -0.5"
-ELSEWHERE = 'fallbacks = [{ provider = "opanai", model = "gpt-4o" }]'
 REFUSED = {
     "": [
         (f'[providers.openrouter]\napi_key = "{KEY}"', "name that in api_key_env"),
         (f'[providers.openrouter]\napi_key_env = "{KEY}"', "the name of an environment variable"),
-        (f'[nbroute]\nopenrouter = "{KEY}"', r"\[nbroute\] openrouter: there is no key"),
         (f'[providers.box]\nbase_url = "https://me:{KEY}@box/v1"', "the value cannot be used"),
         (f"[nbroute]\nprofile = {KEY}", "is not TOML"),
-        ("[nbroute\n", "is not TOML: .* line 1, column 9"),
         ("[tier.SIMPLE]", r"unknown table \[tier\]; did you mean 'tiers'"),
         ('ladder = "two-tier"', r"'ladder' is above all tables; put it under \[nbroute\]"),
-        ("tiers = 3", r"write \[tiers\]"),
-        ("[tiers]\nSIMPLE = 3", r"write \[tiers.SIMPLE\]"),
         ("[providers.box]", "has no base_url"),
         ('[providers.box]\nbase_url = "box:9000"', "an http or https address"),
-        ("[providers.simulated]\npace = 1e300", "from 0 to 1000"),
-        ("[providers.openai]\ntimeout_s = 0", "seconds above 0"),
-        ("[tiers.SIMPEL]\nmax_tokens = 1", "did you mean 'SIMPLE'"),
-        ('[tiers.a]\nmodel = "m"\n[tiers.A]\nmodel = "m"', "two tiers are called 'A'"),
         (
             '[nbroute]\nprofile = "lite"\n[providers.lite]\nkind = "litellm"',
             r"\[tiers.SIMPLE\] has no model, and LiteLLM cannot list its models",
         ),
-        (
-            '[nbroute]\nprofile = "x"\n[profiles.x]\nprovider = "boks"',
-            r"\[profiles.x\] provider = 'boks' is not configured",
-        ),
     ],
     "[nbroute]\n": [
         ("budget_us = 3", "budget_us = 3: there is no key 'budget_us'; did you mean 'budget_usd'"),
-        ('ladder = "for-tier"', "ladder: .*'for-tier'; did you mean 'four-tier'"),
         ('classifier = "ngram"', "'ngram' is not a classifier.*did you mean 'ngrams'"),
-        ('profile = "lokal"', r"\[nbroute\] profile = 'lokal' is not a .*did you mean 'local'"),
-        ('baseline = "FRONTEER"', "is not a tier of 'four-tier'.*did you mean 'FRONTIER'"),
-        ('default_tier = "MEDUM"', "'MEDUM'.*did you mean 'MEDIUM'"),
-        ('cache = "onyl"', "give one of use, off, refresh, only; did you mean 'only'"),
         ("budget_usd = 0", "budget_usd = 0 cannot be used; .*leave it out for no budget"),
-        ("budget_usd = nan", "budget_usd = NaN cannot"),
-        ('budget_usd = "1"', "budget_usd = '1' cannot be used"),
         (FOR_EACH, r"\[nbroute.budget_usd_per_feature\] search = -0.5 .*give US dollars above 0"),
-        ("max_prompt_chars = true", "= true cannot be used"),
-        ('store_text = "no"', "give true or false"),
         ("agreement = 92", "agreement = 92 cannot.*from 0 to 1"),
-        ('embedder = "wordlama"', WORDLAMA),
-        ('embedder = "simulated"', "embedder = 'simulated' has no embeddings"),
-        ('classifier_provider = "boks"', "classifier_provider = 'boks' is not configured"),
+        ('embedder = "wordlama"', "'wordlama' is not configured; did you mean 'wordllama'"),
         ('classifier_provider = "openai"', "name it in classifier_model"),
     ],
     "[tiers.SIMPLE]\n": [
         ("max_token = 3", r"\[tiers.SIMPLE\] max_token = 3: .*did you mean 'max_tokens'"),
-        ("max_tokens = 0", WHOLE),
-        ("max_tokens = 1.5", WHOLE),
-        ("max_tokens = 1\n[tiers.COMPLEKS]\nmax_tokens = 1", "did you mean 'COMPLEX'"),
-        ('fallbacks = "gpt-4o"', "a list of models"),
-        ("fallbacks = [3]", r"\[tiers.SIMPLE\] fallbacks = 3 cannot be used; give a model"),
+        ("max_tokens = 0", "whole number above 0"),
         ('fallbacks = [{ provider = "openai" }]', "fallbacks = .*cannot be used; give a model"),
-        ('fallbacks = [{ modle = "x" }]', r"\[tiers.SIMPLE.fallbacks\] modle: .*mean 'model'"),
-        (ELSEWHERE, r"fallbacks: provider = 'opanai' .*; add \[providers.opanai\]; did you"),
-        ('provider = "openruter"', r"'openruter' .*add \[providers.openruter\]; .*'openrouter'"),
-        ('reference = "gpt-4o"', "provider:model"),
         ("price = { input = -1, output = 1 }", "US dollars per million tokens, 0 or more"),
-        ("price = { input = 1, output = 1, cached = 1 }", "cached_input = 0.075"),
-        ("price = { input = 1, output = 1, cached_input = -1 }", "0 or more"),
-        ("price = { input = 1 }", "output = 0.60"),
     ],
 }
 
@@ -506,9 +335,7 @@ def test_a_file_that_cannot_be_used_is_named_with_what_is_wrong_in_it(read, here
         ({"NBROUTE_CONFIG": "/no/such.toml"}, "NBROUTE_CONFIG.*no settings file '/no/such.toml'"),
         ({"NBROUTE_STATIC": "maybe"}, "NBROUTE_STATIC = 'maybe'"),
         ({"NBROUTE_GGUF": "/no/such.gguf"}, "no model file '/no/such.gguf'"),
-        ({"OPENAI_BASE_URL": "proxy:4000"}, "OPENAI_BASE_URL cannot be used"),
         ({"profile": "opnai"}, "profile = 'opnai'.*did you mean 'openai'"),
-        ({"path": "mine.toml"}, r"no settings file 'mine\.toml'"),
         ({"path": "latin.toml"}, "latin.toml is not UTF-8"),
     ],
 )
@@ -522,7 +349,6 @@ def test_a_variable_or_an_argument_that_cannot_be_used_is_named(read, given, sai
 ODD = [
     *("1e999999999", "1e99999999999999999999", "-0.0", "nan", "inf", "0x7fffffffffffffffffff"),
     *("[[[]]]", "{}", "{ a = 1 }", '""', r'"\u0000"', "07:32:00", "[1, {}]", '"~nobody9/x"'),
-    *('["~nobody9/x"]', '"http://[v1.x]"', r'"https://a\u2100b"', "{ provider = 1 }"),
     *('{ model = {}, provider = "" }', "{ input = 1e999999, output = nan }"),
     *("9" * 5000, "[" * 2000, '"' + "a" * 9999 + '"'),
 ]
@@ -547,5 +373,34 @@ def test_whatever_is_in_the_file_it_is_settings_or_an_error_of_one_line(here):
         except SettingsError as error:
             said.append(str(error))
 
-    assert len(said) > 350
+    assert len(said) > 250
     assert all(len(one.splitlines()) == 1 and len(one) < 1000 for one in said)
+
+
+@pytest.mark.parametrize("given", [*BUILT_IN, "ALL_KEYS"])
+def test_what_is_written_loads_to_the_same_settings(tmp_path, given):
+    file = tmp_path / "nbroute.toml"
+    file.write_text(ALL_KEYS.replace('classifier_file = "learned.npz"', ""))
+    settings = load(file) if given == "ALL_KEYS" else load(profile=given)
+
+    write(file, text_of(settings, settings.ladder), force=True)
+
+    again = load(file)
+    for name in ("ladder", "baseline", "classifier"):
+        assert getattr(settings, name) == getattr(again, name)
+    before, after = (
+        {replace(one, api_key=None) for one in each.providers} for each in (settings, again)
+    )
+    assert before <= after
+
+
+def test_a_file_is_written_over_only_with_force_and_a_folder_that_is_missing_is_said(tmp_path):
+    file = tmp_path / "nbroute.toml"
+    write(file, "# mine\n", force=False)
+
+    with pytest.raises(SettingsError, match="exists already; `%route init --force` overwrites it"):
+        write(file, "# yours\n", force=False)
+    with pytest.raises(SettingsError, match=r"cannot write .*: No such file"):
+        write(tmp_path / "no" / "nbroute.toml", "", force=True)
+
+    assert "# mine\n" == file.read_text()

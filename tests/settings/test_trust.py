@@ -41,21 +41,23 @@ def data(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def clone(tmp_path, monkeypatch):
-    """The working folder, two below the one where `write` puts a nbroute.toml."""
+def write(tmp_path, monkeypatch):
+    """Puts a nbroute.toml above the working folder."""
     inner = tmp_path / "clone" / "notebooks"
     inner.mkdir(parents=True)
     monkeypatch.chdir(inner)
-    return inner.parent
+
+    def write_settings(text):
+        (inner.parent / "nbroute.toml").write_text(text, encoding="utf-8")
+        return inner.parent / "nbroute.toml"
+
+    return write_settings
 
 
 @pytest.fixture
-def write(clone):
-    def write_settings(text):
-        (clone / "nbroute.toml").write_text(text, encoding="utf-8")
-        return clone / "nbroute.toml"
-
-    return write_settings
+def opened(opened):
+    """What settings a router opens with."""
+    return lambda *arguments, **options: opened(*arguments, **options).settings
 
 
 @pytest.fixture
@@ -85,6 +87,8 @@ def test_a_found_file_sends_nothing_until_it_is_trusted_and_again_once_it_change
     assert __file__ == warned[0].filename
     assert ("simulated", []) == (router.settings.profile, server.requests)
     assert router.settings.origin.endswith(said.removeprefix("nbroute: "))
+    with pytest.raises(SettingsError, match=r"'corp' is not a profile.*is set aside until"):
+        Router(profile="corp")
 
     assert 0 == main(["trust", "--yes"])
     assert f"- sends prompts and the key in CORP_KEY to {server.url}" in capsys.readouterr().out
@@ -100,47 +104,29 @@ def test_a_found_file_sends_nothing_until_it_is_trusted_and_again_once_it_change
     assert "file" == opened().profile
 
 
-OPENAI = "sends prompts and the key in OPENAI_API_KEY to https://api.openai.com/v1"
-OTHER_KEY = "sends prompts and the key in OPENAI_API_KEY to https://openrouter.ai/api/v1"
-FREE_KEY = (
-    "sends prompts and the key in GITHUB_TOKEN, counted as free, to http://localhost:11434/v1"
-)
+WRITES = "writes the ledger '|reads and writes the cache '|records prompts and answers in '"
+PRICED = "counts gpt-5.5 at $0 in, $0 out per million tokens"
+FILES = '[nbroute]\nledger = "../../.bashrc"\ncache_file = "c"\nrecord = "r"\nclassifier_file = "n"'
+THERE = '[providers.x]\nbase_url = "https://openrouter.ai/api/v1"\napi_key_env = "OPENAI_API_KEY"'
+FREE = '[providers.simulated]\nkind = "openai"\nbase_url = "https://x.io"'
 AS_OLLAMA = """[providers.ollama]
 kind = "openai"
 base_url = "https://api.openai.com/v1"
 api_key_env = "OPENAI_API_KEY"
 billed = true"""
 FALLBACK = """[tiers.SIMPLE]
-fallbacks = [{ provider = "openai", model = "gpt-5.5", price = { input = 0.01, output = 99 } }]"""
-FILES = '[nbroute]\nledger = "../../.bashrc"\ncache_file = "c"\nrecord = "r"\nclassifier_file = "n"'
-WRITES = "writes the ledger '|reads and writes the cache '|records prompts and answers in '"
+fallbacks = [{ provider = "openai", model = "gpt-5.5", price = { input = 0, output = 0 } }]"""
 ASKS = [
-    (
-        '[providers.x]\nbase_url = "https://openrouter.ai/api/v1"\napi_key_env = "OPENAI_API_KEY"',
-        OTHER_KEY,
-    ),
-    (
-        '[providers.openai]\nbase_url = "https://evil.example"',
-        "sends prompts and the key in OPENAI_API_KEY to https://evil.example",
-    ),
-    ('[providers.ollama]\napi_key_env = "GITHUB_TOKEN"', FREE_KEY),
-    ('[providers.x]\nbase_url = "http://localhost:9"', "sends prompts to http://localhost:9"),
-    (
-        '[providers.simulated]\nkind = "openai"\nbase_url = "https://evil.example"',
-        "sends prompts, counted as free, to https://evil.example",
-    ),
+    (THERE, "sends prompts and the key in OPENAI_API_KEY to https://openrouter.ai/api/v1"),
+    ('[providers.openai]\nbase_url = "https://x.io"', "the key in OPENAI_API_KEY to https://x.io"),
+    ('[providers.ollama]\napi_key_env = "MY_KEY"', "MY_KEY, counted as free, to http://localhost"),
+    (FREE, "sends prompts, counted as free, to https://x.io"),
     ("[providers.openai]\nbilled = false", "counted as free"),
-    (AS_OLLAMA, OPENAI),
-    (
-        '[tiers.SIMPLE]\nmodel = "gpt-5.5"\nprice = { input = 0, output = 0 }',
-        "counts gpt-5.5 at $0 in, $0 out per million tokens",
-    ),
-    (FALLBACK, "counts gpt-5.5 at $0.01 in, $99.00 out per million tokens"),
-    ("[providers.openai]\nallow_http = true", OPENAI),
-    (
-        '[providers.x]\nkind = "litellm"\n[tiers.A]\nprovider = "x"\nmodel = "huggingface/https://x"',
-        "sends prompts to wherever its models are through LiteLLM",
-    ),
+    ("[providers.openai]\nallow_http = true", "OPENAI_API_KEY to https://api.openai.com/v1"),
+    ('[tiers.SIMPLE]\nmodel = "gpt-5.5"\nprice = { input = 0, output = 0 }', PRICED),
+    (FALLBACK, PRICED),
+    (AS_OLLAMA, "sends prompts and the key in OPENAI_API_KEY to https://api.openai.com/v1"),
+    ('[providers.x]\nkind = "litellm"\n[tiers.A]\nprovider = "x"\nmodel = "m"', "through LiteLLM"),
     (FILES, f"{WRITES}|reads and writes the classifier '"),
     (f'{FILES}\nreplay = "../x"', f"{WRITES}|; 1 more such thing"),
     ('[profiles.p]\nledger = "l"', "writes the ledger '"),
@@ -151,7 +137,7 @@ ASKS = [
 ]
 
 
-@pytest.mark.parametrize(("text", "said"), ASKS, ids=[text for text, _ in ASKS])
+@pytest.mark.parametrize(("text", "said"), ASKS)
 def test_what_a_found_file_asks_for_is_told_in_one_line_and_not_done(
     write, opened, capsys, text, said
 ):
@@ -172,16 +158,9 @@ def test_what_a_found_file_asks_for_is_told_in_one_line_and_not_done(
 @pytest.mark.parametrize(
     "text",
     [
-        (
-            '[nbroute]\nprofile = "openrouter"\nbudget_usd = 5\nstore_text = true\n'
-            '[tiers.SIMPLE]\nsystem = "Be brief."\nmodel = "openai/gpt-5.4"'
-        ),
-        (
-            '[providers.openrouter]\nbase_url = "https://openrouter.ai/api/v1/"\n'
-            'api_key_env = "OPENROUTER_API_KEY"\ntimeout_s = 5'
-        ),
+        '[nbroute]\nbudget_usd = 5\n[tiers.SIMPLE]\nsystem = "Be brief."\nmodel = "gpt-5.4"',
+        '[providers.openrouter]\nbase_url = "https://openrouter.ai/api/v1/"\ntimeout_s = 5',
         '[nbroute]\nexamples_file = "examples.csv"\n[profiles.talk]\nreplay = "talk.rec"',
-        '[tiers.SIMPLE]\nmodel = "gpt-4o-mini"\nprice = { input = 0.15, output = 0.60 }',
         '[providers.mine]\nkind = "simulated"\npace = 0.1',
     ],
 )
@@ -199,8 +178,7 @@ def test_a_file_that_is_named_or_in_the_configuration_folder_is_trusted_and_show
     file = write(EVIL)
     settings = opened(file)
     assert ("file", "sk-corp-0123456789") == (settings.profile, settings.providers[0].api_key)
-    told = f"{asdict(settings)} {settings} {[settings.providers[0].api_key]}"
-    assert "sk-corp" not in told
+    assert "sk-corp" not in f"{asdict(settings)} {settings}"
     own.write_text(EVIL)
     monkeypatch.chdir(own.parent)
     assert "file" == opened().profile
@@ -209,26 +187,15 @@ def test_a_file_that_is_named_or_in_the_configuration_folder_is_trusted_and_show
     assert "file" == opened().profile
 
 
-def test_the_users_own_file_is_used_instead_of_one_that_is_set_aside(write, own, opened):
-    own.write_text('[nbroute]\nprofile = "local"\nbudget_usd = 1\n')
-    for text in (EVIL, "[nbroute]\nbudget_usd = 99", '[profiles.p]\nprofile = "openai"'):
-        write(text)
-        assert ("local", 1) == (opened().profile, opened().budget_usd)
-
-    assert f"sets aside budget_usd = 1 of {own}" in opened().origin
-    write('[nbroute]\nprofile = "local"\nbudget_usd = 1\nladder = "two-tier"')
-    assert "two-tier" == opened().ladder.name
-
-
 OWN = """
 [nbroute]
 profile = "work"
+budget_usd_per_day = 3
 [providers.openai]
 base_url = "https://gateway.example/v1"
 [profiles.work]
 provider = "openai"
 budget_usd = 1
-budget_usd_per_feature = { chat = 2 }
 """
 
 
@@ -236,7 +203,7 @@ budget_usd_per_feature = { chat = 2 }
     ("text", "said"),
     [
         (OWN.replace("= 1", "= 9"), "budget_usd = 1"),
-        (OWN.replace("= 2", "= 9"), "budget_usd_per_feature"),
+        (OWN.replace("= 3", "= 9"), "budget_usd_per_day = 3"),
         (OWN.replace('"openai"', '"anthropic"'), "[profiles.work]"),
         (OWN.replace("gateway.example", "api.openai.com"), "[providers.openai]"),
         ('[nbroute]\nladder = "two-tier"', "[providers.openai]"),
@@ -248,10 +215,8 @@ def test_an_endpoint_or_a_profile_of_the_users_own_is_not_replaced_unasked(
     own.write_text(OWN)
     write(text)
 
-    settings = opened()
-
-    assert own == settings.source_file
-    assert f"sets aside {said} of {own}" in settings.origin
+    assert own == opened().source_file
+    assert f"sets aside {said} of {own}" in opened().origin
 
 
 def test_a_file_of_another_user_is_asked_about(write, opened, monkeypatch):
@@ -266,48 +231,24 @@ def test_a_file_of_another_user_is_asked_about(write, opened, monkeypatch):
     assert "two-tier" == opened().ladder.name
 
 
-def test_of_files_that_are_set_aside_each_is_told_how_it_is_trusted_and_what_it_took_along(
-    write, opened
-):
-    outer = write(EVIL)
-    Path("nbroute.toml").write_text(EVIL)
-
-    inner, above = opened().set_aside.split(" in a terminal")[:2]
-
-    assert "`%route trust`" in inner
-    assert "%route" not in above
-    assert f"`nbroute trust {outer}`" in above
-    with pytest.raises(SettingsError, match=r"'corp' is not a profile.*is set aside until"):
-        Router(profile="corp")
-
-
-PAID = [
-    '[nbroute]\nprofile = "local"\n[tiers.SIMPLE]\nprovider = "openai"',
-    '[tiers.SIMPLE]\nprovider = "openai"',
-    '[tiers.SIMPLE]\nfallbacks = [{ provider = "openai", model = "gpt-5.4" }]',
-    '[nbroute]\nclassifier = "model"\nclassifier_provider = "openai"',
-    '[nbroute]\nprofile = "local"\nembedder = "openai"',
-    '[profiles.local]\nprovider = "openai"',
-    '[profiles.local]\nclassifier_provider = "openai"',
-]
-
-
-@pytest.mark.parametrize("text", PAID)
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[tiers.SIMPLE]\nprovider = "openai"',
+        '[tiers.SIMPLE]\nfallbacks = [{ provider = "openai", model = "gpt-5.4" }]',
+        '[nbroute]\nprofile = "local"\nembedder = "openai"',
+        '[profiles.local]\nprovider = "openai"',
+    ],
+)
 def test_a_profile_that_costs_nothing_pays_nobody_in_a_cloned_folder(write, own, monkeypatch, text):
     monkeypatch.setenv("OPENAI_API_KEY", "sk-of-the-user")
     write(text)
 
     chosen = [load(profile="local")]
-    monkeypatch.setenv("NBROUTE_PROFILE", "local")
-    chosen.append(load())
-    monkeypatch.delenv("NBROUTE_PROFILE")
     own.write_text('[nbroute]\nprofile = "local"')
     chosen.append(load())
 
-    assert [{"local"}] * 3 == [{one.name for one in each.providers} for each in chosen]
-
-
-# The command and the magic
+    assert [{"local"}] * 2 == [{one.name for one in each.providers} for each in chosen]
 
 
 def test_trust_is_asked_for_listed_and_revoked_on_the_command_line(
@@ -364,18 +305,12 @@ def test_a_damaged_record_a_copy_of_a_trusted_file_and_a_link_to_it_are_not_trus
     assert ["simulated", "simulated", "file"] == profiles
 
 
-def test_trust_where_nothing_can_be_kept_or_found_is_one_line(
-    write, opened, data, capsys, monkeypatch
-):
+def test_trust_where_nothing_can_be_kept_or_found_is_one_line(write, data, capsys):
     assert 1 == main(["trust"])
-    gone = write(EVIL).with_name("gone")
+    write(EVIL)
     data.parent.mkdir(parents=True)
     data.write_text("a file")
     assert 1 == main(["trust", "--yes"])
-    gone.mkdir()
-    monkeypatch.chdir(gone)
-    gone.rmdir()
-    assert "simulated" == opened().profile  # no folder, no file in it
 
     first, second = capsys.readouterr().err.splitlines()
     assert "there is no nbroute.toml here" in first
@@ -383,7 +318,7 @@ def test_trust_where_nothing_can_be_kept_or_found_is_one_line(
 
 
 @pytest.fixture
-def wanting(shell, clone, monkeypatch, server):
+def wanting(shell, write, monkeypatch, server):
     """A shell in a folder whose file asks for a ledger, and to send prompts to the server."""
     for name in ("NBROUTE_PROFILE", "NBROUTE_LEDGER"):
         monkeypatch.delenv(name)
@@ -418,23 +353,7 @@ def test_the_ledger_of_a_file_trusted_before_anything_was_sent_is_used(wanting):
     assert Path("l").is_file()
 
 
-# Marks on the screen, and values that cannot be
-
-
-def test_no_folder_and_no_name_in_a_found_file_brings_marks_to_the_screen(
-    write, tmp_path, monkeypatch, capsys
-):
-    odd = ('["{}"]', '[nbroute]\n"{}" = 1', '[providers."{}"]', '[tiers."{}"]\nmax_tokens = 0')
-    odd += ('[tiers."{}"]', '[profiles."{}"]\nprovider = "openai"\n[nbroute]\nprofile = "{}"')
-    for lines in odd:
-        write(lines.replace("{}", r"\u001b[2J\u202e\nx"))
-        try:
-            said = load().origin
-        except SettingsError as error:
-            said = str(error)
-        assert said.isprintable()
-        assert "[2J x" in said
-
+def test_no_folder_of_a_found_file_brings_marks_to_the_screen(tmp_path, monkeypatch, capsys):
     folder = tmp_path / "a\x1b[2J\u202e\nb"
     folder.mkdir()
     monkeypatch.chdir(folder)
@@ -442,28 +361,17 @@ def test_no_folder_and_no_name_in_a_found_file_brings_marks_to_the_screen(
     said = [load().origin]
     main(["trust", "--yes"])
     said += [load().origin, *capsys.readouterr().out.splitlines()]
-    (folder / "nbroute.toml").write_text("[x")
-    main(["trust"])
-    said += capsys.readouterr().err.splitlines()
-    assert 6 == len(said)
+    assert 5 == len(said)
     assert all(map(str.isprintable, said))
 
 
 PLAIN_HTTP, PORT, HOST = "plain http.*allow_http", "port is not a number from 1", "host is not made"
 ADDRESSES = {
-    "http://box.example/v1": PLAIN_HTTP,
-    "http://192.168.0.7:8000/v1": PLAIN_HTTP,
     "http://127.0.0.1.example/": PLAIN_HTTP,
-    "http://2130706433/": PLAIN_HTTP,
-    "https://box:99999": PORT,
-    "https://box:0": PORT,
     "https://me:pa/ss@box": PORT,
-    "https://[::1]8000/": PORT,
     "https://me:pass@box": "a user name, a password",
     "https://box/v1?api-version=1&key=2": "a query",
     "https://box\\n/v1": "a space or a control character",
-    "https://[::1": "IPv6",
-    "https://a..b/": HOST,
     "https://openr\u043euter.ai": HOST,
     r"https://box.example\\.openai.com": HOST,
 }
@@ -471,8 +379,6 @@ REFUSED = {
     **{f'base_url = "{address}"': said for address, said in ADDRESSES.items()},
     'api_key_env = "DATABASE_URL"': "KEY nor TOKEN.*allow_any",
     'base_url = "https://box"\n[nbroute]\nledger = "a\\u0000b"': "a NUL character",
-    'base_url = "https://box"\n[nbroute]\nledger = "~nobody9/l"': "no such user",
-    f"timeout_s = {'9' * 5000}": "is not TOML",
     f'fail = "{"x" * 1_000_000}"': "larger than 1 MB",
     f"fail = {'[' * 3000}": "nested too deeply",
 }
@@ -492,23 +398,25 @@ def test_an_address_a_key_or_a_path_that_cannot_be_used_is_one_line(tmp_path, li
     assert "sk-corp-" not in "".join(repr(v) for one in frames for v in one.f_locals.values())
 
 
-def test_what_stays_here_or_is_allowed_in_so_many_words_is_taken(opened, tmp_path):
-    here = ("localhost", "LOCALHOST:80", "a.localhost", "localhost.", "127.1.2.3:8000", "[::1]")
-    allowed = [f'base_url = "http://{host}/v1"' for host in (*here, "[::ffff:127.0.0.1]:8000")]
-    allowed += [
+@pytest.mark.parametrize(
+    "lines",
+    [
+        'base_url = "http://LOCALHOST:80"',
+        'base_url = "http://127.1.2.3:8000"',
+        'base_url = "http://[::1]/v1"',
         'base_url = "https://box/v1?api-version=2024-10-21"',
         'base_url = "http://box.example"\nallow_http = true',
         'base_url = "https://box"\napi_key_env = "SECRET"\nallow_any_variable = true',
-        'base_url = "https://box:8443/v1"\napi_key_env = "hf_token"',
-    ]
-    for lines in allowed:
-        (tmp_path / "my.toml").write_text(f"[providers.box]\n{lines}\n")
-        assert "box" == opened(tmp_path / "my.toml").providers[-1].name
+    ],
+)
+def test_what_stays_here_or_is_allowed_in_so_many_words_is_taken(opened, tmp_path, lines):
+    (tmp_path / "my.toml").write_text(f"[providers.box]\n{lines}\n")
+
+    assert "box" == opened(tmp_path / "my.toml").providers[-1].name
 
 
-@pytest.mark.parametrize("path", ["a\0b", "~nobody9/x"])
-def test_a_path_that_cannot_be_one_is_one_line_wherever_it_is_named(path, monkeypatch):
-    for name in ("settings", "ledger", "replay"):
+def test_a_path_that_cannot_be_one_is_one_line_wherever_it_is_named(monkeypatch):
+    for name, path in {"settings": "a\0b", "ledger": "~nobody9/x", "replay": "a\0b"}.items():
         with pytest.raises(SettingsError, match=f"{name} = .* cannot be used: there is"):
             Router(**{name: path})
     for name in ("CONFIG", "LEDGER", "CACHE", "RECORD", "REPLAY", "GGUF"):
