@@ -87,18 +87,11 @@ def test_the_checks_of_this_file_see_harm():
 CODE = [
     ("`List<String>` and `a < b`", ["List<String>", "a < b"]),
     ("```c\n#include <stdio.h>\nint x[1] = {0};\n```", ["#include <stdio.h>\nint x[1] = {0};\n"]),
-    ("````md\n```html\n<b>\n```\n````", ["```html\n<b>\n```\n"]),
     ("```sh\necho $HOME $PATH *x* _y_ ![a](b)\n```", ["echo $HOME $PATH *x* _y_ ![a](b)\n"]),
     ("1. a\n   ```html\n   <p>\n     $x *y*\n   ```\n2. b", ["<p>\n  $x *y*\n"]),
-    ("- a\n  - b\n    ```py\n    x: list[int] = []\n    ```", ["x: list[int] = []\n"]),
-    ("> ```html\n> <p>\n>\n> <b>\n> ```", ["<p>\n\n<b>\n"]),
     ("a\n\n    <b>\n\n    <i>\n\nc", ["<b>\n\n<i>\n"]),
     ("|a|\n|-|\n|`x<y>\\|z`|", ["x<y>|z"]),
-    ("`` `<b>` `` and ```x```", ["`<b>`", "x"]),
-    ("`a\n<b>`", ["a <b>"]),
     ("`![a](b)` `[a](javascript:b)` `\\(` `$$`", ["![a](b)", "[a](javascript:b)", "\\(", "$$"]),
-    ("```makefile\nall:\n\techo <x>\n```", ["all:\n\techo <x>\n"]),
-    ("```\n<mermaid>\n```\n```mermaid\ngraph TD\n```", ["<mermaid>\n", "graph TD\n"]),
 ]
 
 
@@ -111,13 +104,9 @@ def test_code_shows_as_it_was_written(text, codes):
 HARMLESS_ANSWERS = [
     "# Title\n\nSome *emphasis* and **bold**, a [link](https://a.example/x?a=1&b=2 'title').",
     "- a\n- b\n  1. c\n\n     d\n- [x] done",
-    "7) a\n8) b\n\n* c\n\n  d\n* - e",
     "|a|b|\n|:-|-:|\n|1|`x`|",
-    "> quoted\n> text\n\n---\n\nSetext\n======",
     "1. Run\n   ```python\n   for x in a[1:]:\n       d[k](x)\n   ```\n2. Then",
-    "AT&T &amp; 1 < 2 > 0, a <- b, x[1]: y, f(x) -> y, wow!",
     "\\*not emphasis\\* \\# \\_ \\[note\\] snake_case \\_\\_init\\_\\_ 2\\*3 C# #1 1\\. x\\\\\n- y",
-    "1986\\. A year\n\n\\- dash\n\n\\=\n\nhard  \nbreak\n\n\\> x",
     "مرحبا بالعالم \u200fשלום 👩\u200d👩\u200d👧 नमस्ते é",
 ]
 
@@ -137,9 +126,8 @@ def test_a_harmless_answer_reads_the_same_everywhere_and_keeps_its_structure(tex
 
 
 PRICES = [
-    *("costs $5 and $10", "from $5-$10, $1,000/month or $2k", "$100 per user and 20 for US$"),
-    *("set $HOME/bin:$PATH", "$AAPL and $TSLA rose", "it is $5. Then $x$ is maths"),
-    *("- $5\n- $6", "$5\nand 6$", "|a|b|\n|-|-|\n|$5|$6|", "a $ b $ c", "$$ and $$$"),
+    *("costs $5 and $10", "from $5-$10, $1,000/month or $2k", "set $HOME/bin:$PATH"),
+    *("it is $5. Then $x$ is maths", "- $5\n- $6", "|a|b|\n|-|-|\n|$5|$6|", "$$ and $$$"),
     *("\\$5 and \\$6", "R$5,00 e R$6,00 (R$)", "see \\[1\\] and \\(the docs\\)"),
 ]
 
@@ -156,27 +144,13 @@ def test_dollars_that_are_not_maths_are_kept_apart_from_each_other(text):
 FORMULAS = [
     (r"so \(x^2\) is", "$x^2$"),
     (r"so $x_1 + \frac{a}{b}_{2}$ is", r"$x_1 + \frac{a}{b}_{2}$"),
-    ("其中$x$是", "$x$"),
-    ("the $n$th one", "$n$"),
-    ("|a|\n|-|\n|$n$|", "$n$"),
     ("$$a = b$$ holds", "$$a = b$$"),
     (r"\(a *b* c\) d", "$a *b* c$"),
-    (r"\[ a = b \]", "$$a = b$$"),
     ("\\[\n- a\n+ b\n= c\n\\]", "$$- a + b = c$$"),
-    ("so:\n$$\nx = 1 % one\n$$\nholds", "$$x = 1$$"),
     ("- a\n  \\[\n  x = 1\n  \\]\n- b", "$$x = 1$$"),
-    ("> $$\n> x = 1\n> $$", "$$x = 1$$"),
     (r"\\(x\\) and", "$x$"),
-    (r"\\[y = 1\\]", "$$y = 1$$"),
     (r"\[a \\[2pt] = b\]", r"$$a \\[2pt] = b$$"),
-    (r"\(5 \times \$3\)", r"$5 \times \$3$"),
-    (
-        "$$\nx = \\begin{cases} 1 & a > b \\\\ 0 & c \\end{cases}\n$$",
-        r"$$x = \begin{cases} 1 & a > b \\ 0 & c \end{cases}$$",
-    ),
     ("\\begin{align*}\na &= b\n\\end{align*}", r"$$\begin{align*} a &= b \end{align*}$$"),
-    ("$a<b$ and", "$a< b$"),
-    (r"\[x = 1 \label{eq:a}\]", "$$x = 1$$"),
     (r"\(9 \times 100% = 9\)", r"$9 \times 100\% = 9$"),
 ]
 
@@ -214,21 +188,14 @@ def test_what_has_not_ended_yet_or_is_code_is_not_a_formula(text):
     assert [] == page(answer_html(text)).formulas
 
 
-def test_a_line_end_in_a_formula_opens_no_other():
-    assert r"x $a \\ [2pt] b$ y" == safe_markdown(r"x $a \\[2pt] b$ y")
-
-
 @pytest.mark.parametrize("make_safe", [safe_plain, safe_markdown])
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
         ("a\x1b[31mred\x1b[0m", "ared"),
         ("a\x1b]0;title\x07b\x1b]8;;http://x\x1b\\c", "abc"),
-        ("a\x9b31mb", "ab"),
-        ("a\x1b]never ended", "anever ended"),
         ("a\0b\x08c\x7f\x85", "a\ufffdb\ufffdc\ufffd\ufffd"),
         ("a\r\nb\rc\u2028d", "a\nb\nc\nd"),
-        ("a\tb", "a\tb"),
         ("a\ud800b", "a\ufffdb"),
         ("user\u202e \u2066// admin\u2066", "user // admin"),
         ("عربي \u200f👩\u200d🚀", "عربي \u200f👩\u200d🚀"),
@@ -245,28 +212,18 @@ def test_plain_text_keeps_its_markup_and_a_name_begins_no_formula():
 
 LINES = [
     *("openai/gpt-4o-mini", "meta-llama/llama-3:free", "http://x.y www.x.y a@b.c <https://x.y>"),
-    *("1. not a list", "- not a list", "+ a", "# not a heading", "> not a quote", "=== ---"),
+    *("1. not a list", "- not a list", "# not a heading", "> not a quote", "=== ---"),
     *("*a* _b_ ~~c~~ `d` $e$ $f$ $$g$$", "<b>&lt;</b> [a](http://x) ![b](c) | d |"),
     *("back\\slash \\(x\\) \\[y\\] \\\\", "[x]: javascript:y", "```py", "    indented"),
 ]
 
 
-def assert_shows_as_it_is(line, render):
-    source = render(escape_markdown(line))
-    assert " ".join(safe_plain(line).split()) == Rendered(source).text
-    assert set() == set(re.findall(r"<(\w+)", source)) - {"p", "span"}
-
-
 @pytest.mark.parametrize("line", LINES)
 def test_an_escaped_line_shows_as_it_is_and_nothing_else(line):
     for render in RENDERERS.values():
-        assert_shows_as_it_is(line, render)
-
-
-@settings(max_examples=100, deadline=None)
-@given(st.text(alphabet="ab1 \\`*_{}[]<>()#+-.!|~$&:/@=\n\x1b\0", max_size=30))
-def test_any_line_is_escaped_to_plain_words(line):
-    assert_shows_as_it_is(line, COMMONMARK.render)
+        source = render(escape_markdown(line))
+        assert " ".join(safe_plain(line).split()) == Rendered(source).text
+        assert set() == set(re.findall(r"<(\w+)", source)) - {"p", "span"}
 
 
 def test_markdown_is_rendered_and_headings_are_below_that_of_the_card():
@@ -274,7 +231,6 @@ def test_markdown_is_rendered_and_headings_are_below_that_of_the_card():
     made = page(answer_html(text))
     assert {"p", "strong", "code", "s", "ol", "table", "blockquote", "hr"} <= made.tags
     assert "Title bold code old third a 1 said" == made.text
-    assert "| :- | -: | :-: |" in safe_markdown("|a|b|c|\n|:-|-:|:-:|\n|1|2|3|")
     # for a screen reader they are headings, for a table of contents they are not
     source = answer_html("# a\n## b\n### c", below=4)
     assert {"p", "strong"} == page(source).tags
@@ -290,15 +246,9 @@ WEB = "http://a/b_c?d=1&e=2"
     [
         ("Use <b onclick=x>b</b> & <!-- x -->", "Use <b onclick=x>b</b> & <!-- x -->", []),
         ("a ![a *cat*](http://e/x) b", "a [image not loaded: a *cat* (http://e/x)] b", []),
-        ("![](x.png)", "[image not loaded (x.png)]", []),
         ("[![a](http://e/x)](http://b)", "[image not loaded: a (http://e/x)]", ["http://b"]),
-        ("![logo]\n\n[logo]: x.png", "[image not loaded: logo (x.png)]", []),
-        ("Great![1] vec![a]", "Great![1] vec![a]", []),
-        ("from $5 to $7, not \\$", "from $5 to $7, not $", []),
         (EMOJI, EMOJI, []),
-        ("abc\u202edef\u2066", "abcdef", []),
         (f"see {WEB}. (http://x.y)", f"see {WEB}. (http://x.y)", [WEB, "http://x.y"]),
-        ("see <https://x.y/a_b_c>!", "see https://x.y/a_b_c!", ["https://x.y/a_b_c"]),
         ("[click](javascript:alert)", "[click](javascript:alert)", []),
     ],
 )
@@ -309,19 +259,12 @@ def test_what_is_made_safe_reads_well_and_links_to_nothing_but_the_web(text, sho
     assert [shown, shown] == [one.text for one in rendered(text)]
 
 
-def test_a_card_links_to_no_place_but_the_web():
-    for address in ("ftp://a/x", "tel:112", "notes.ipynb", "#top", "/a.b"):
-        made = page(answer_html(f"[here]({address}) there"))
-        assert (f"here ({address}) there", []) == (made.text, made.addresses)
-
-
 def test_a_link_to_another_host_says_which_protocol_and_not_where_from():
     # In a page that was opened from a file, `//host` would be a file of that host.
-    for link in ("(//evil.example/a)", "(<//evil.example/a>)", "[1]"):
-        text = f"[here]{link}\n\n[1]: //evil.example/a"
+    for text in ("[here](//evil.example/a)", "[here][1]\n\n[1]: //evil.example/a"):
         assert ["https://evil.example/a"] == page(answer_html(text)).addresses
         assert "https://evil.example/a" in safe_markdown(text)
-    for address in ("/\\evil.example", "/&#47;evil.example", "/&sol;evil.example"):
+    for address in ("/\\evil.example", "/&#47;evil.example"):
         text = f"[here]({address})\n\n[a]: {address}"
         found = [*harmless(text).addresses, *(a for made in rendered(text) for a in made.addresses)]
         assert {"https://evil.example"} >= set(found)
@@ -330,11 +273,9 @@ def test_a_link_to_another_host_says_which_protocol_and_not_where_from():
     assert ["https://a.example", "mailto:me@a.example"] == page(made).addresses
 
 
-@pytest.mark.parametrize(
-    "bomb", [">", "- ", "![", "**a", "*a_b", "`a``b```", "\\(", "$a_", "|", "1. ", "[a]("]
-)
+@pytest.mark.parametrize("bomb", [">", "- ", "![", "**a", "`a``b```", "$a_", "|", "[a]("])
 def test_what_is_nested_deep_is_shown_and_does_no_harm(bomb):
-    for depth in (9, 10, 20, 21, 3_000):
+    for depth in (9, 21, 3_000):
         text = f"{bomb * depth} inside\n\nafter"
 
         assert page(answer_html(text)).text.endswith("inside after"), depth
@@ -385,10 +326,3 @@ def test_a_character_that_cannot_be_encoded_costs_that_character_only():
     for text in ("a\ud800b", "`\udfff` c", "```\n\ud83d\n```"):
         for made in (answer_html(text), safe_markdown(text), visible_text(text)):
             assert 1 == made.encode().decode().count("\ufffd")
-
-
-def test_a_static_card_gets_all_that_the_stylesheet_says_of_a_class():
-    made = look.page('<b class="nbr-cost">$1</b>')
-    assert re.search(r'style="[^"]*font-size[^"]*nowrap', made)
-    classes = re.findall(r"^\.(nbr[\w-]*)\{", look.CSS, re.MULTILINE)
-    assert sorted(set(classes)) == sorted(classes)

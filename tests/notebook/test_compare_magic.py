@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import html
 import os
 import re
 import sqlite3
 from contextlib import closing
-from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 from cells import Shown, error_of, outputs, run
 from IPython.utils.capture import capture_output
-from markup import ATTACKS, NAMES, Rendered
+from markup import ATTACKS, Rendered
 
 from nbroute.compare import Column, Comparison, Contender
 from nbroute.errors import Interrupted, Unavailable
-from nbroute.notebook import render
 from nbroute.notebook.comparing import columns
 from nbroute.notebook.comparing.card import Card
 from nbroute.notebook.comparing.shown import Twin
-from nbroute.notebook.comparing.view import Running, State, letter_of, view_of
-from nbroute.types import Attempt, Decision, Options, Plan, RouteResult, Sent, Text
+from nbroute.notebook.comparing.view import State, view_of
+from nbroute.types import Attempt, Decision, Options, Plan, RouteResult
 
 TIERS = ["SIMPLE", "MEDIUM", "COMPLEX", "FRONTIER"]
 #: What would say which tier answered.
@@ -57,11 +54,6 @@ def view(comparison, **state):
     return view_of(comparison, State(tuple(range(len(comparison.columns))), **state))
 
 
-def bundle(comparison, **state):
-    """What is shown of it in each form, and its record."""
-    return columns.bundle(view(comparison, **state), comparison)
-
-
 # The magic
 
 
@@ -74,10 +66,6 @@ def test_a_terminal_prints_each_answer_once_and_figures_to_compare_below_them(sh
         assert 1 == text.count(column.result.text.strip())
     assert re.search(r"Routing would pick [A-Z]+ \(\d\d% confident\)", text)
     assert "(would have cost)" in text
-    figures = text.partition("Routing would pick")[2].splitlines()
-    rows = [line.split()[0] for line in figures if line and not line.startswith(" ")]
-    assert ["answer", *TIERS] == [name for name in rows if name in ("answer", *TIERS)]
-    assert max(map(len, figures[2:])) <= 80
     text, _ = run(shell, "%%route_compare --blind SIMPLE FRONTIER\nhello")
     assert [] == [word for word in HIDING if word in text]
     assert "--- A ---" in text
@@ -90,14 +78,10 @@ def test_a_static_comparison_is_one_output_which_later_cells_show_again(static):
     assert [first] == outputs(static, "kept") == outputs(static, "_")
     assert {"text/plain", "text/markdown", "text/html"} == set(data)
     for text in data.values():
-        assert text.index("Routing would pick") < text.index("How can I help")
-        assert 3 == text.count("×")
+        assert "How can I help" in text.partition("Routing would pick")[2]
         assert all(tier in text for tier in TIERS)
     assert "cheapest, fastest" in data["text/plain"].partition("--- MEDIUM")[0]
     assert 1 == data["text/html"].count("cheapest")
-    assert ["100.0%"] == re.findall(r"width:(100.0%)", data["text/html"])
-    costs = data["text/html"].replace("<span>&#36;</span>", "$")
-    assert 1 == len(set(map(len, re.findall(r"(?<!cost )\$0\.(\d+)", costs))))
     record = metadata["nbroute"]
     assert TIERS == [one["tier"] for one in record["compared"]]
     assert (1, static.user_ns["kept"].id) == (record["schema"], record["comparison"])
@@ -114,8 +98,6 @@ def test_tiers_come_among_the_options_and_the_rest_is_read_as_of_a_routed_cell(s
     assert ["SIMPLE", "COMPLEX", "FRONTIER"] == [c.contender.name for c in done.result.columns]
     asked = {(c.result.options.max_tokens, c.result.options.system) for c in done.result.columns}
     assert {(50, "cost $x {x}")} == asked
-    _, done = run(shell, "%%route_compare kept << SIMPLE\nhello")
-    assert shell.user_ns["kept"] is done.result
     text, done = run(shell, "%%route_compare -q -o kept SIMPLE MEDIUM\nhello")
     assert ("", None) == (text.strip(), done.result)
     assert 2 == len(shell.user_ns["kept"].columns)
@@ -128,11 +110,8 @@ def test_a_dry_run_sends_nothing_and_says_what_it_would_cost_and_refuse(shell):
     assert "together at most $" in text
     assert "FRONTIER could come to $1.23" in text
     assert "SIMPLE could come to" not in text
-    assert "is asked for the tier" not in text
-    shell.user_ns["words"] = ["hello", "Prove that there is no largest prime."]
-    for asked in ("-c model\nhello", "-c model --over words\n{{words}}"):
-        text, _ = run(shell, f"%%route_compare -n SIMPLE FRONTIER {asked}")
-        assert "first simulated/gpt-4o-mini is asked for the tier, for $" in text
+    text, _ = run(shell, "%%route_compare -n SIMPLE FRONTIER -c model\nhello")
+    assert "first simulated/gpt-4o-mini is asked for the tier, for $" in text
     assert [] == shell.run_line_magic("route", "router").ledger.rows()
 
 
@@ -142,8 +121,6 @@ def test_a_dry_run_sends_nothing_and_says_what_it_would_cost_and_refuse(shell):
         ("%%route_compare --blnd\nhello", "unknown option '--blnd': did you mean '--blind' or"),
         ("%%route_compare SIMPEL\nhello", "did you mean 'SIMPLE'?"),
         ("%%route_compare SIMPLE simple\nhello", "asks 'simulated/gpt-4o-mini' on SIMPLE twice"),
-        ("%%route_compare ,\nhello", "names no tier"),
-        ("%%route_compare --max-tokens many\nhello", "%%route_compare -h"),
         ("%route vote SIMPLE", "there is no comparison in this session"),
         ("%route differences", "run the %%route_compare cell again"),
     ],
@@ -176,14 +153,10 @@ def test_a_vote_is_kept_as_a_label_and_a_second_one_counts_instead(shell):
     assert ["SIMPLE", "MEDIUM"] == [label.needed for label in labels]
     assert {"cheapest acceptable"} == {label.feedback for label in labels}
     assert "MEDIUM" == done.result.voted
-    run(shell, "_ = kept.vote('SIMPLE')")
-    assert "your vote: SIMPLE is good enough" in run(shell, "kept")[0]
     for line, said in (
         ("vote", "takes one of the answers compared: SIMPLE:no/model, SIMPLE, MEDIUM"),
         ("vote MEDUIM", "did you mean 'MEDIUM'?"),
-        ("vote A", "'A' is not one of the answers compared"),
         ("vote SIMPLE:no/model", "has no answer to vote for"),
-        ("differences maybe", "does not know 'maybe': use 'on' or 'off'"),
     ):
         assert said in error_of(shell, f"%route {line}")
 
@@ -192,7 +165,6 @@ def test_differences_are_marked_and_unmarked(static):
     ((data, _),) = outputs(static, "%%route_compare --diff --table COMPLEX FRONTIER\nhello")
     assert "highlighted: what no other answer says" in data["text/plain"]
     assert '<mark class="nbr-diff"' in data["text/html"]
-    assert all("ratio" in text for text in data.values())
 
     (marked,) = outputs(static, "%route differences")
     (plain,) = outputs(static, "%route differences off")
@@ -203,20 +175,13 @@ def test_differences_are_marked_and_unmarked(static):
 
 
 def test_differences_that_cannot_be_marked_are_explained():
-    shared = "the sky is blue because air scatters blue light"
-    texts = {"LOW": shared, "MID": f"**{shared}** always", "TOP": "a wholly other text"}
-    data, _ = bundle(comparison_of(**texts), marked=True)
-    assert "100% of this is in no other answer: too much to highlight" in data["text/plain"]
-    assert "[only here: always]" in data["text/plain"]
-    assert 1 == data["text/html"].count("<mark")
-
     for other, said in (
         ("a wholly other thing", "nothing is highlighted: over 60% of it is in no"),
         ("one text", "no differences: every word is in another answer, too"),
     ):
-        for text in bundle(comparison_of(LOW="one text", TOP=other), marked=True)[0].values():
-            assert said in text.replace("\\", "")
-            assert "highlighted: what" not in text
+        compared = comparison_of(LOW="one text", TOP=other)
+        data, _ = columns.bundle(view(compared, marked=True), compared)
+        assert said in data["text/plain"]
 
 
 def test_blind_answers_have_letters_alone_until_a_vote_reveals_them(static):
@@ -237,16 +202,13 @@ def test_a_tier_that_fails_shows_its_error_in_its_column_a_blind_one_after_the_v
     assert "UnknownModel: [simulated] no model" in data["text/plain"]
     assert "1 of 2 did not answer" in data["text/plain"]
     assert "<b>no answer</b>: UnknownModel" in data["text/html"]
-    assert "How can I help you today?" in data["text/html"]
     assert ["error", "ok"] == [one["status"] for one in metadata["nbroute"]["compared"]]
 
     ((data, _),) = outputs(static, "%%route_compare --blind SIMPLE:no/model FRONTIER\nhello")
     plain = data["text/plain"]
     letter = re.search(r"--- (\w) ---\nno answer; the reason is shown after the vote", plain)[1]
     assert "no/model" not in plain
-    said = error_of(static, f"%route vote {letter}")
-    assert f"SettingsError: '{letter}' has no answer to vote for; vote for another" == said
-    assert "'SIMPLE' is not one of the answers" in error_of(static, "%route vote SIMPLE")
+    assert f"'{letter}' has no answer to vote for" in error_of(static, f"%route vote {letter}")
 
 
 def test_the_order_of_blind_answers_is_not_that_of_the_tiers_and_a_rerun_shows_the_same(static):
@@ -260,7 +222,6 @@ def test_the_order_of_blind_answers_is_not_that_of_the_tiers_and_a_rerun_shows_t
     first = [order(prompt) for prompt in prompts]
     assert {"SIMPLE", "FRONTIER"} == set(first)
     assert first == [order(prompt) for prompt in prompts]
-    assert ["A", "Z", "A1", "B2"] == [letter_of(place) for place in (0, 25, 26, 53)]
 
 
 # The page
@@ -277,39 +238,6 @@ def test_nothing_in_an_answer_or_an_error_runs_or_loads(attack):
         assert set() == page.tags & BARRED
         assert not [name for name in page.attributes if name.startswith(("on", "src"))]
         assert all(re.match("https?://|mailto:", a, re.IGNORECASE) for a in page.addresses)
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_a_name_of_any_kind_is_harmless_and_readable(name):
-    compared = comparison_of(LOW="yes")
-    who = Contender(f"LOW {name}", "LOW", name, system="Be terse.")
-    compared = replace(compared, columns=(replace(compared.columns[0], contender=who),))
-
-    data, _ = bundle(compared, table=True)
-
-    seen = html.unescape(re.sub("<[^>]*>", "", data["text/html"]))
-    assert "<b>x" not in data["text/html"]
-    assert name.removeprefix("\u202e").split()[0] in seen
-    assert "\u202e" not in data["text/html"]
-    assert 3 == sum(line.startswith("|") for line in data["text/markdown"].split("\n"))
-
-
-def test_columns_say_what_was_asked_and_show_what_broke_off_with_its_error():
-    gone = Unavailable("gone")
-    compared = comparison_of(LOW="half an ans", MID="yes", TOP=gone)
-    broken, *others = compared.columns
-
-    data, metadata = bundle(replace(compared, columns=(replace(broken, error=gone), *others)))
-
-    text = Rendered(data["text/html"].replace("</p>", " </p>")).text
-    assert "Routing would pick LOW (90% confident): 7 words · list price" in text
-    assert "MID · $0.001 · model-mid" in text
-    assert "0.4 s · 20 tokens" in text
-    assert "grid-template-columns:repeat(auto-fit,minmax(min(100%,17rem),1fr))" in data["text/html"]
-    assert 3 == data["text/html"].count("<section")
-    assert "Unavailable: gone" in data["text/plain"]
-    assert "half an ans" in data["text/html"]
-    assert ["r-LOW", "r-MID"] == [one["id"] for one in metadata["nbroute"]["compared"]]
 
 
 # The card and the widget that replaces it
@@ -352,21 +280,9 @@ def test_answers_stream_side_by_side_and_blind_ones_are_hidden_until_all_have_co
     assert "blind: 0 of 2 answers have arrived" in blind.pages[0]
 
 
-def test_a_stream_shows_only_what_the_last_model_said():
-    running = Running([Contender("LOW", "LOW", "one")], Decision("LOW", "rules", "short"))
-    for event in (Sent("LOW", "one"), Text("wrong"), Sent("LOW", "two"), Text("ri"), Text("ght")):
-        running.take(0, event)
-
-    (pane,) = running.view(("LOW",), blind=False).panes
-    assert ("right", "LOW · two") == (pane.text, pane.title)
-    assert "classifying ..." == render.Running().facts[0]
-
-
 def test_a_vote_by_the_magic_is_shown_a_click_changes_it_and_another_takes_it_back(routed, board):
     card = card_on(board, routed)
     twin = twin_of(card)
-    assert "<nbroute: %route vote NAME>" == repr(twin)
-    assert f"<style>#{card.output.name}," in twin.html  # hides the output
     card.vote("simple")
     assert [("✓ good enough", True), ("good enough", False)] == votes(twin)
 
@@ -389,7 +305,6 @@ def test_a_click_marks_differences_reveals_the_tiers_and_shows_a_vote_that_is_no
     twin = twin_of(card_on(board, routed, ("COMPLEX", "FRONTIER"), blind=True))
     assert ">Differences<" in twin.html
     assert "FRONTIER" not in twin.html
-    assert 2 == twin.html.count("--tier:#6b6b6b") - twin.html.count("nbr-pill")
     for marked in (True, False):
         twin.act("differences", "", "")
         assert [marked, marked] == ["<mark" in page for page in (twin.html, board.pages[-1])]

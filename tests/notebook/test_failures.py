@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-import shlex
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -74,88 +72,46 @@ def rows():
 
 # What is typed
 
-DEEP: dict = {"type": "string"}
-for _ in range(5000):
-    DEEP = {"type": "array", "items": DEEP}
-
-NO_PROMPT = "the cell has no prompt; write it below the %%route"
 LINES = [
-    *((cell, NO_PROMPT) for cell in ("%%route", "\n%%route -t LOW\n", "%%route kept <<\n\n")),
-    ("%%route_compare", NO_PROMPT),
-    ("%%route\n \t\x1b\n\x07", "empty"),
+    ("\n%%route -t LOW\n", "the cell has no prompt; write it below the %%route"),
     ("%%route -s 'open\nx", "the quote ' is not closed; close the quote"),
-    ("%%route -s “the door\nx", 'the quote “ is not closed; write a plain " at both ends'),
     ('%%route -s "half”\nx', 'the quote " is not closed; write a plain " at both ends'),
     ("%%route\n{{long}}", "raise max_prompt_chars in nbroute.toml"),
     ("%%route\nof {{nubmer}}", "did you mean 'number'"),
     ("%%route -n\n{{x:.2f}}", "{{x:.2f}} is not a look-up"),
     ("%%route --max-tokns 5\nx", "did you mean '--max-tokens'"),
-    ("%%route --max-tokens 0\nx", "token"),
-    ("%%route --max-tokens 1e3\nx", "'1e3'"),
-    ("%%route --max-cost nan\nx", "dollars"),
-    ("%%route --max-cost -1\nx", "-1"),
     ("%%route --max-cost free\nx", "'free' is not an amount"),
     ("%%route --max-cost 0.0000001\nx", "BudgetExceeded"),
-    ("%%route --temperature hot\nx", "'hot' is not a temperature"),
     ("%%route --temperature 2.5\nx", "from 0 to 2"),
-    ("%%route_compare --temperature -1\nx", "'-1' is not a temperature"),
     ("%%route -t\nx", "-t"),
     ("%%route -t LOWW\nx", "did you mean 'LOW'"),
-    ("%%route -t 'LOW\x00'\nx", "LOW"),
-    ("%%route LOW\nx", "LOW"),
-    ("%%route -t {many}\nx", "unknown tier"),
-    ("%%route --zz{many}\nx", "unknown option"),
     ("%%route -c leanred\nx", "did you mean 'learned'"),
-    ("%%route -c learned\nx", "no learned classifier"),
     ("%%route -c leaves\nx", "SystemExit"),
     ("%%route -S paralel\nx", "did you mean 'parallel'"),
-    ("%%route -S cascade --tiers ,\nx", "tiers"),
     ("%%route -S parallel --tiers LOW\nx", "takes two"),
-    ("%%route -S parallel --agreement nan\nx", "from 0 to 1"),
     ("%%route --repeat 1\nx", "give one from 2 to 20"),
     ("%%route --repeat 3 -S cascade\nx", "asks one tier several times"),
-    ("%%route --check ''\nx", "''"),
     ("%%route --check ratting\nx", "did you mean 'rating'"),
-    ("%%route --check rating=\nx", "from 1 to 10"),
     ("%%route --check latency\nx", "latency=2000"),
-    ("%%route --check tests=\nx", "not defined"),
-    ("%%route --check tests=number\nx", "number"),
     ("%%route --check tests=asserted\nx", "%route allow code"),
-    ("%%route --check number\nx", "not a function"),
     ("%%route --check print\nx", "print"),
     ("%%route --schema Wxyz\nx", "'Wxyz' is not defined in this notebook"),
     ("%%route --schema number\nx", "is 5, not a schema"),
-    ("%%route --schema instance\nx", "not a schema"),
-    ("%%route --schema deep\nx", "deep"),
-    ("%%route --thread ' '\nx", "thread"),
     ("%%route -s @a,@b\nx", "no system prompt is called '@a,@b'"),
     ("%%route -o 'not a name'\nx", "is not a variable name"),
-    *((f"%%route -o {name}\nx", name) for name in ("class", "get_ipython", "__builtins__")),
+    ("%%route -o get_ipython\nx", "get_ipython"),
     ("%route spnd", "did you mean 'spend'"),
-    ("%route help spned", "did you mean 'spend'"),
     ("%route escalate", "nothing has been routed yet"),
     ("%route classify", "takes a text"),
-    ("%route teach", "takes a tier"),
-    ("%route teach LOW", "nothing has been routed yet"),
     ("%route teach NOPE hello", "NOPE"),
-    ("%route allow everything", "use 'code'"),
-    ("%route allow", "one word, code"),
     ("%route budget inf", "above 0"),
-    ("%route threads forget", "forget NAME"),
     ("%route threads forget x", "there is no thread 'x'"),
     ("%route spend colour", "colour"),
-    ('%route spend "', "does not know"),
     ("%route tiers LOWW=x", "did you mean 'LOW'"),
-    ("%route tiers LOW=a low=b", "has LOW twice"),
-    ("%route tiers LOW=loop:", "does not name a model"),
-    *((f"%route tiers {change}", "write TIER=MODEL") for change in ("LOW", "LOW=", "restet")),
-    ("%route use", "use"),
+    ("%route tiers LOW=", "write TIER=MODEL"),
     ("%route use lop", "did you mean 'loop'"),
-    ("%route label good", "nothing has been routed yet; run a %%route cell first"),
     ("%route label", "%route label takes good, bad, too weak or overkill"),
     ("%route label godo", "no feedback is called 'godo': did you mean 'good'?"),
-    ("%route audit --max-cost lots", "'lots'"),
-    ("%route labels every", "%route labels does not know 'every'"),
 ]
 
 
@@ -164,45 +120,14 @@ def test_a_mistake_is_one_line_with_its_cure_before_anything_is_sent(cell, serve
     cell.user_ns |= {
         "number": 5,
         "long": "x" * 2**20,
-        "instance": datetime(2026, 11, 21, tzinfo=UTC),
-        "deep": DEEP,
         "asserted": "assert True",
         "leaves": lambda prompt: sys.exit(3),
     }
 
-    line = error_of(cell, source.replace("{many}", "9" * 10_000))
+    line = error_of(cell, source)
 
     assert says in line
-    assert "`" not in line
-    assert len(line) < 1_000
     assert [] == server.requests == rows()
-
-
-def test_threads_and_features_may_have_any_name_on_the_line(cell, server):
-    for name in ("поездка 🧳", "a\u202eb", "<b>x</b>", "it's"):
-        quoted = shlex.quote(name)
-        run(cell, f"%%route --thread {quoted} --feature {quoted}\nhello")
-        run(cell, f"%%route --thread {quoted}\nand now?")
-
-        assert ["hello", "ok", "and now?"] == [
-            one["content"] for one in server.requests[-1].json["messages"]
-        ][-3:]
-        for source in ("%route threads", "%route spend feature", f"%route threads forget {name}"):
-            assert run(cell, source)[1].success
-
-
-def test_control_characters_are_counted_in_a_prompt_and_left_out_of_an_answer(cell, server):
-    server.reply(text="a\x00b \x1b[31mred\x1b[0m \x1b]0;title\x07 \u202eright\x9b2J end")
-
-    with capture_output() as shown:
-        cell.run_cell("%%route\na\x00b\x1b[31m c")
-
-    (card,) = (output.data for output in shown.outputs)
-    assert "note: 2 control characters removed from the prompt" in card["text/plain"]
-    assert "2 control characters" in card["text/markdown"]
-    shown = card["text/plain"] + card["text/markdown"] + shown.stdout
-    assert "end" in shown
-    assert set() == {c for c in shown if c != "\n" and not c.isprintable()}
 
 
 def test_a_session_with_no_calls_is_described_in_plain_words(shell):
@@ -219,21 +144,11 @@ def test_a_session_with_no_calls_is_described_in_plain_words(shell):
 # Settings and keys
 
 
-def test_a_price_of_the_settings_is_called_so(cell):
-    assert re.search(r"small .*your settings *\n", run(cell, "%route prices")[0])
+@pytest.mark.parametrize("text", ["[nbroute\n", '[nbroute]\nclasifier = "rules"\n'])
+def test_settings_that_do_not_do_leave_the_old_ones_in_force(cell, text):
+    Path("nbroute.toml").write_text(text, encoding="utf-8")
 
-
-@pytest.mark.parametrize("text", ["[nbroute\n", '[nbroute]\nclasifier = "rules"\n', None])
-def test_settings_that_do_not_do_leave_the_old_ones_in_force(cell, server, text):
-    if text is None:
-        server.reply(status=403, error="no", headers={"Connection": "close"})
-    dead = f"[providers.dead]\nbase_url = '{server.url}'"
-    file = Path("nbroute.toml")
-    file.write_text(file.read_text() + dead if text is None else text, encoding="utf-8")
-
-    line = error_of(cell, "%route use dead")
-
-    assert ("AuthError" if text is None else "nbroute.toml") in line
+    assert "nbroute.toml" in error_of(cell, "%route use dead")
     assert "small" == run(cell, "%%route -t LOW\nhello")[1].result.model
 
 
@@ -241,7 +156,6 @@ def test_settings_that_do_not_do_leave_the_old_ones_in_force(cell, server, text)
     ("key", "loading", "line"),
     [
         (None, "LOOP_KEY is not set", "set the environment variable LOOP_KEY"),
-        (" \n", "LOOP_KEY is set but empty", "set the environment variable LOOP_KEY"),
         (f"{KEY} schlüssel", "", "LOOP_KEY again"),
     ],
 )
@@ -318,10 +232,6 @@ def test_an_escalation_that_failed_leaves_the_answer_and_can_be_tried_again(cell
     assert "ok" == cell.user_ns["answer"].text
     assert ["ok", "error"] == [row["status"] for row in rows()]
     assert "large" == run(cell, "%route escalate")[1].result.model
-    server.reply(status=400, error="no")
-    run(cell, "%%route -t LOW\nthe second")
-    run(cell, "%route escalate")
-    assert "the second" == server.prompts[-1]
 
 
 def test_tiers_that_could_not_answer_are_steps_shown_once(load, server):
@@ -330,16 +240,12 @@ def test_tiers_that_could_not_answer_are_steps_shown_once(load, server):
     server.answer("Heat moves.", small=Reply(status=404, error="small is ill"), other=empty)
 
     text, done = run(cell, "%%route -S cascade --start LOW --check no-length\nhow?")
-    server.answer(empty)
-    none, failed = run(cell, "%%route -S cascade --start LOW\nand why?")
 
     assert ("Heat moves.", "TOP") == (done.result.text, done.result.tier)
     assert "2 steps: LOW could not answer, TOP used" in text
     assert 1 == text.count("small is ill")
     assert 1 == text.count("empty answer from 'other'")
     assert "unknown (what other cost is not known)" in text
-    assert not failed.success
-    assert "LOW: small: BadReply: empty answer" in none
 
 
 # Files
@@ -355,8 +261,7 @@ def test_a_ledger_that_cannot_be_used_is_a_note_and_costs_no_answer(load, monkey
     assert 1 == text.count("could not be recorded")
     assert "/dev/full" in text
     assert "session $0.003 · 1 call" in text
-    for source in ("%route spend", "%route log", "%route why", "%route report"):
-        assert run(cell, source)[1].success
+    assert run(cell, "%route spend")[1].success
 
 
 def test_a_ledger_that_breaks_while_in_use_hides_neither_an_answer_nor_an_error(cell, server):
@@ -370,8 +275,6 @@ def test_a_ledger_that_breaks_while_in_use_hides_neither_an_answer_nor_an_error(
     assert "Paris." in text
     assert "could not be recorded" in text
     assert "Paris." == cell.user_ns["answer"].text
-    server.reply(status=401, error="wrong key")
-    assert "AuthError" in run(cell, "%%route -t LOW\nWhen?")[0]
 
 
 def test_a_damaged_cache_is_a_note_unless_it_alone_may_answer(load, server):
@@ -382,11 +285,8 @@ def test_a_damaged_cache_is_a_note_unless_it_alone_may_answer(load, server):
 
     assert "ok" == done.result.text
     assert "cannot write the cache" in text
-    assert "cache_file in nbroute.toml" in text
-    assert not run(cell, "%%route -t LOW\nhello")[1].result.cached
-    assert ["ok", "ok"] == [row["status"] for row in rows()]
     assert "cache.sqlite" in run(cell, "%%route -t LOW --cache only\nhello")[0]
-    assert 2 == len(server.requests)
+    assert 1 == len(server.requests) == len(rows())
 
 
 def test_what_was_learned_or_taught_in_a_corrupt_file_is_one_line(cell, server):
@@ -450,8 +350,6 @@ def test_markup_in_the_names_of_the_settings_is_words_wherever_they_are_shown(pl
 
     for source in (
         "%%route --feature '<script>x</script>'\nhello",
-        "%%route -n\nhello",
-        *(f"%route {word}" for word in ("tiers", "spend", "spend feature", "spend model")),
-        *(f"%route {word}" for word in ("log", "why", "report", "classify <script>x</script>")),
+        *(f"%route {word}" for word in ("tiers", "spend feature", "log", "why", "report")),
     ):
         assert set() == harm_of(plain_shell, source), source
