@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nbroute.report.colours import GREY, SCALE, tier_colour
+from nbroute.report.colours import GREY, tier_colour
 
 
 def _luminance(colour):
@@ -13,15 +13,10 @@ def _luminance(colour):
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
-@pytest.mark.parametrize("count", range(1, 10))
+@pytest.mark.parametrize("count", [1, 4, 9])
 def test_white_words_are_readable_on_every_tier_of_every_ladder(count):
-    tiers = [f"T{place}" for place in range(count)]
-
-    colours = [tier_colour(tier, tiers) for tier in tiers]
+    colours = [tier_colour(place, range(count)) for place in range(count)]
 
     assert len(set(colours)) == count
+    assert GREY == tier_colour("of another ladder", range(count))
     assert all(1.05 / (_luminance(colour) + 0.05) >= 4.5 for colour in [*colours, GREY])
-
-
-def test_four_tiers_take_the_scale_as_it_is_and_a_tier_of_another_ladder_is_grey():
-    assert [*SCALE, GREY] == [tier_colour(tier, "ABCD") for tier in "ABCDX"]

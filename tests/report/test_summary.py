@@ -6,24 +6,16 @@ from dataclasses import asdict
 from decimal import Decimal
 
 import pytest
-from reports import DAY, NOON, PRICE, TIERS, report, row
+from reports import DAY, NOON, TIERS, report, row
 
 from nbroute.errors import SettingsError
 from nbroute.report import Spend, record
 from nbroute.types import Attempt, Decision, Options, Plan, Repeats, RouteResult, Rung, Verdict
 
 
-def usd(groups):
-    return {name: float(spend.usd) for name, spend in groups.items()}
-
-
 def escalated(parent="r1", result="r2", **changes):
     usual = {"parent": parent, "tier": "MEDIUM", "escalated": True, "cost_usd": 0.05}
     return row(result, **(usual | changes))
-
-
-def compared(result="c1", **changes):
-    return row(result, comparison="x1", **changes)
 
 
 UNKNOWN = {"cost_usd": None, "cost_source": "unknown"}
@@ -46,39 +38,21 @@ def test_the_share_of_a_tier_counts_the_answers_that_stand():
     assert (5, 6) == (told.results, told.calls)
 
 
-def chain(*steps):
-    """Answers of one chain, each of a result of its own: `(tier, whether it went up)`."""
-    return [
-        row(f"c{n}", parent=f"c{n - 1}" if n else None, tier=tier, escalated=up, ts=NOON + n)
-        for n, (tier, up) in enumerate(steps)
-    ]
-
-
-MIXED = [
-    row("r1"),
-    row("r2", status="rejected"),
-    row("r2", tier="MEDIUM", escalated=True),
-    row("r3"),
-    escalated("r3", "r4"),
-    row("r5", status="error"),
-    row("r6", tier="MEDIUM"),
-    escalated("r6", "r7", ts=NOON + 1),
-    row("r8"),
-]
-UPPER = row("r1", tier="MEDIUM", escalated=True)
-LOW, MID, MID_UP = ("SIMPLE", False), ("MEDIUM", False), ("COMPLEX", True)
+MIXED = [row("r1"), row("r2", status="rejected"), row("r2", tier="MEDIUM", escalated=True)]
+MIXED += [row("r3"), escalated("r3", "r4"), row("r5", status="error"), row("r6", tier="MEDIUM")]
+MIXED += [escalated("r6", "r7", ts=NOON + 1), row("r8")]
+UP = {"escalated": True, "ts": NOON + 1}
+LOW, MID, MID_UP = row("a"), row("a", tier="MEDIUM"), row("b", parent="a", tier="MEDIUM", **UP)
 
 
 @pytest.mark.parametrize(
     ("rows", "rate"),
     [
         (MIXED, 0.5),
-        (chain(MID, MID_UP, ("FRONTIER", True), LOW), 0.0),
-        (chain(LOW, ("FRONTIER", True), LOW), 1.0),
-        (chain(MID, LOW, MID_UP), 1.0),
-        (chain(MID, MID_UP), None),
-        ([UPPER, row("r1", status="rejected")], 1.0),  # two at once, the lower ended later
-        ([compared("c1"), escalated(parent="c1")], None),
+        ([LOW, MID_UP, row("c", parent="b", ts=NOON + 2)], 1.0),
+        ([MID, row("b", parent="a", tier="FRONTIER", **UP)], None),
+        ([row("a", tier="MEDIUM", escalated=True), row("a", status="rejected")], 1.0),  # at once
+        ([row("c1", comparison="x1"), escalated("c1")], None),
         ([row("r1"), row("r1", tier="FRONTIER", status="unused")], 0.0),
         ([row("r1", status="unused"), row("r1", tier="FRONTIER")], None),
     ],
@@ -90,7 +64,8 @@ def test_the_escalation_rate_is_of_what_the_lowest_tier_answered(rows, rate):
 @pytest.mark.parametrize(
     ("climbing", "verdict"),
     [
-        *[(0, "good, under 10%"), (1, "fair, 10% to 20%"), (2, "fair, 10% to 20%")],
+        (0, "good, under 10%"),
+        (2, "fair, 10% to 20%"),
         (3, "over 20%, look at the classifier or the checks"),
     ],
 )
@@ -101,26 +76,15 @@ def test_the_escalation_rate_is_judged_by_the_articles_thresholds(climbing, verd
     assert verdict == report(*rows).escalation_verdict
 
 
-SENT = [row(f"r{n}", latency_ms=float(n)) for n in range(1, 21)]
-SLOW = row("r11", tier="FRONTIER", latency_ms=1_000.0)
-NOT_TIMED = [row("r30", **CACHED), row("r31", status="error"), row("r32", status="interrupted")]
-NOT_TIMED += [row("r1", purpose="classify"), compared("c9", status="error")]
-NOT_TIMED += [row("r33", status="running")]
-TEN, TOP_ONE, TWENTY = (10, 5.0, 10.0), (1, 1_000.0, 1_000.0), (20, 10.0, 19.0)
+def test_latency_percentiles_are_by_nearest_rank_over_what_was_sent():
+    sent = [row(f"r{n}", latency_ms=float(n)) for n in range(1, 21)]
+    not_timed = [row("r30", **CACHED), row("r31", status="error"), row("r32", status="running")]
+    not_timed += [row("r1", purpose="classify"), row("c9", comparison="x1", status="error")]
+    told = report(*sent, *not_timed, row("r11", tier="FRONTIER", latency_ms=1_000.0))
 
-
-@pytest.mark.parametrize(
-    ("rows", "by_tier", "overall"),
-    [
-        ([*SENT, *NOT_TIMED], {"SIMPLE": TWENTY}, TWENTY),
-        ([*SENT[:10], SLOW], {"SIMPLE": TEN, "FRONTIER": TOP_ONE}, (11, 6.0, 1_000.0)),
-        (NOT_TIMED, {}, None),
-    ],
-)
-def test_latency_percentiles_are_by_nearest_rank_over_what_was_sent(rows, by_tier, overall):
-    told = report(*rows)
-
-    assert (by_tier, overall) == (told.latency, told.overall_latency)
+    assert {"SIMPLE": (20, 10.0, 19.0), "FRONTIER": (1, 1_000.0, 1_000.0)} == told.latency
+    assert (21, 11.0, 20.0) == told.overall_latency
+    assert report(*not_timed).overall_latency is None
 
 
 def test_cache_hits_and_failures_are_counted():
@@ -138,11 +102,7 @@ def test_cache_hits_and_failures_are_counted():
     assert said == str(told).partition("\n")[0]
 
 
-LATER = {"ts": NOON + 1}
-TOP = row("r3", parent="r2", tier="FRONTIER", escalated=True, ts=NOON + 2, cost_usd=0.25)
 SPENDS_TOO = [row(purpose="classify", cost_usd=0.001), row(purpose="embed", cost_usd=0.002)]
-REJECTED_BOTH = [row(status="rejected", output_tokens=0), row(status="rejected", tier="MEDIUM")]
-ELSEWHERE = [escalated("elsewhere", "r2"), escalated("elsewhere", "r3")]
 
 
 @pytest.mark.parametrize(
@@ -150,21 +110,18 @@ ELSEWHERE = [escalated("elsewhere", "r2"), escalated("elsewhere", "r3")]
     [
         ([*SPENDS_TOO, row(status="error", cost_usd=0.002), row()], "0.2", "0.185"),
         # a chain of escalations is one answer
-        ([row(output_tokens=1), escalated(**LATER, output_tokens=2), TOP], "0.2", "-0.11"),
+        ([row(output_tokens=1), escalated(ts=NOON + 1)], "0.2", "0.14"),
         # a rejected answer costs money and is not the answer, unless all were rejected
-        ([row(status="rejected", output_tokens=900_000), UPPER], "0.2", "0.18"),
-        (REJECTED_BOTH, "0.2", "0.18"),
+        ([row(status="rejected", output_tokens=900_000), row(tier="MEDIUM")], "0.2", "0.18"),
+        ([row(status="rejected", output_tokens=0), row(status="rejected")], "0.2", "0.18"),
         # an attempt that fails later or is stopped undoes nothing
-        ([row(), escalated(**LATER, status="error")], "0.2", "0.14"),
-        ([row(), escalated(**LATER, status="interrupted", output_tokens=1)], "0.2", "0.14"),
+        ([row(), escalated(ts=NOON + 1, status="error")], "0.2", "0.14"),
         ([row(**CACHED)], "0", "0"),
-        # the parent is in another session
-        (ELSEWHERE, "0.2", "0.1"),
         # the last answer of a chain counts
         ([row(), escalated(), row("r1", ts=NOON + 1, input_tokens=20_000)], "0.3", "0.23"),
         # answers that are unused or compared are paid for
         ([row(), row(tier="FRONTIER", status="unused", cost_usd=0.05)], "0.2", "0.14"),
-        ([row(), compared("c1", cost_usd=0.5)], "0.2", "-0.31"),
+        ([row(), row("c1", comparison="x1", cost_usd=0.5)], "0.2", "-0.31"),
     ],
 )
 def test_the_saving_is_the_baseline_less_all_that_was_spent(rows, baseline, saved):
@@ -174,19 +131,13 @@ def test_the_saving_is_the_baseline_less_all_that_was_spent(rows, baseline, save
     assert saving.usd == saving.baseline_usd - saving.spent_usd
 
 
-@pytest.mark.parametrize(
-    ("rows", "price", "said"),
-    [
-        ([row()], None, "saving: unknown, FRONTIER has no known price"),
-        ([row("r1"), row("r2", **UNKNOWN)], PRICE, "saving: unknown, 1 call of unknown cost"),
-    ],
-)
-def test_a_saving_is_unknown_without_a_price_and_where_a_cost_is(rows, price, said):
-    told = report(*rows, price=price)
+def test_a_saving_is_unknown_without_a_price_and_where_a_cost_is():
+    no_price, no_cost = report(row(), price=None), report(row("r1"), row("r2", **UNKNOWN))
 
-    assert told.saving.usd is None
-    assert said in str(told)
-    assert ("$0.01 + 1 unknown" in str(told)) is (price is not None)
+    assert no_price.saving.usd is no_cost.saving.usd is None
+    assert "saving: unknown, FRONTIER has no known price" in str(no_price)
+    assert "saving: unknown, 1 call of unknown cost" in str(no_cost)
+    assert "$0.01 + 1 unknown" in str(no_cost)
 
 
 def test_real_money_and_equivalents_are_two_savings():
@@ -199,33 +150,21 @@ def test_real_money_and_equivalents_are_two_savings():
 
     assert (Decimal("0.19"), None) == (told.saving.usd, told.equivalent_saving.usd)
     assert 1 == told.spend.unknown_calls
-    (line,) = [line for line in str(told).splitlines() if line.startswith("MEDIUM  ")]
-    assert ["1", "unknown"] == line.split()[5:7]
 
 
 def test_each_use_of_money_is_told_apart():
     told = report(
         row("r1"),
         *SPENDS_TOO,
-        row("r1", tier="FRONTIER", status="unused", cost_usd=0.05, latency_ms=900.0),
-        compared("c1", cost_usd=0.02),
-        compared("c2", tier="FRONTIER", model="opus", cost_usd=0.5),
+        row("r1", tier="FRONTIER", status="unused", cost_usd=0.05),
+        row("c1", comparison="x1", cost_usd=0.02),
+        row("c2", comparison="x1", tier="FRONTIER", cost_usd=0.5),
         row("a1", purpose="audit", cost_usd=0.3),
         row("a2", purpose="judge", cost_usd=0.1),
     )
 
     assert (1, 8, 1) == (told.results, told.calls, told.lowest_answered)
-    assert {"SIMPLE": 1.0, "MEDIUM": 0.0, "FRONTIER": 0.0} == told.tier_share
-    assert (2, 0.52) == (told.comparing.calls, float(told.comparing.usd))
-    assert {"classifying": 0.001, "embedding": 0.002, "beside": 0.05} | {
-        "answering": 0.01,
-        "comparing": 0.52,
-        "auditing": 0.4,
-    } == usd(told.by_use)
-    assert {"ok": 7, "unused": 1} == told.statuses
-    assert 900.0 == told.latency["FRONTIER"].p95_ms
     for said in (
-        "1 unused",
         "  of which classifying: $0.001, 1 call",
         "  of which embedding: $0.002, 1 call",
         "  of which beside the answer that was used: $0.05, 1 call",
@@ -233,14 +172,13 @@ def test_each_use_of_money_is_told_apart():
         "  of which auditing and judging: $0.40, 2 calls",
         "no saving: $0.78 more than all on FRONTIER (estimate, net, auditing included)",
     ):
-        assert f"{said}\n" in str(told) or f"{said}," in str(told)
+        assert f"{said}\n" in str(told)
 
 
 def made(name, result, **changes):
     usual = {"tier": "SIMPLE", "provider": "openrouter", "provider_kind": "remote"}
     usual |= {"model": "mini", "cost_usd": Decimal("0.25"), "cost_source": "list"}
-    usual |= {"latency_ms": 100.0, "msg_hash": "abc", "prompt": "the prompt itself"}
-    usual |= {"text": "the answer itself", "ts": NOON, "session": "s1"}
+    usual |= {"latency_ms": 100.0, "msg_hash": "abc", "ts": NOON, "session": "s1"}
     return Attempt(id=name, result=result, **(usual | changes))
 
 
@@ -254,7 +192,6 @@ def test_a_report_reads_the_same_from_rows_attempts_and_mappings_and_spends_add_
     assert Spend(quarter, unknown_calls=1, calls=2, by_source={"list": quarter}) == told.spend
     one = Spend(Decimal(1), Decimal(2), 3, 4, 5, {"list": Decimal(1)}, 2)
     assert Spend(Decimal(2), Decimal(4), 6, 8, 10, {"list": Decimal(2)}, 4) == one + one
-    assert one == one + Spend()
 
 
 TEXT = """\
@@ -296,38 +233,13 @@ def test_the_text_of_a_report_says_what_happened():
     assert TEXT == str(told)
 
 
-@pytest.mark.parametrize(
-    ("changes", "said"),
-    [
-        ({"cost_usd": 0.5}, "no saving: $0.30 more than all on FRONTIER (estimate, net)"),
-        (UNBILLED, "spent: $0, 1 call, would have cost $0.04"),
-        (UNBILLED, "saving, had it been billed: $0.16 less than all on FRONTIER (estimate, net)"),
-        (UNKNOWN, "spent: $0, 1 call, 1 of unknown cost"),
-    ],
-)
-def test_the_text_says_which_money_and_which_way(changes, said):
-    lines = str(report(row(**changes))).splitlines()
+def test_the_text_says_which_money():
+    unbilled = str(report(row(**UNBILLED)))
 
-    assert said in lines
-    assert changes is not UNBILLED or not any(line.startswith("saving:") for line in lines)
-
-
-def test_days_are_told_with_their_tiers_once_there_are_several():
-    told = report(
-        row("r1"),
-        row("r2", ts=NOON + DAY, **CACHED),
-        row("r3", ts=NOON + DAY, tier="MEDIUM", **UNBILLED),
-    )
-
-    assert [
-        "2026-11-21      1       0  $0.01             $0   $0.01             $0        $0",
-        "2026-11-22      2       1     $0          $0.04      $0      $0.04 not        $0",
-        "                                                                billed",
-    ] == str(told).splitlines()[-3:]
-    assert "day (UTC)" not in str(report(row("r1")))
-
-
-# Frames
+    assert "spent: $0, 1 call, would have cost $0.04" in unbilled
+    assert "saving, had it been billed: $0.16 less than all on FRONTIER (estimate, net)" in unbilled
+    assert "\nsaving:" not in unbilled
+    assert "spent: $0, 1 call, 1 of unknown cost" in str(report(row(**UNKNOWN)))
 
 
 def test_a_frame_has_a_row_for_every_tier_and_what_is_not_known_is_not_zero():
@@ -337,16 +249,11 @@ def test_a_frame_has_a_row_for_every_tier_and_what_is_not_known_is_not_zero():
     assert [[0.01, 0.0, 0.5], [0.5, 0.0, 0.5]] == [list(frame[c]) for c in ("usd", "share")]
     assert math.isnan(frame["p95_ms"][1])
 
-    frame = report(
-        row("r1", **UNKNOWN),
-        row("r2", tier="MEDIUM", **NO_REFERENCE),
-        row("r3", tier="FRONTIER", **UNKNOWN),
-        row("r4", tier="FRONTIER", cost_usd=0.5),
-    ).frame()
+    frame = report(row("r1", **UNKNOWN), row("r2", tier="MEDIUM", **NO_REFERENCE)).frame()
 
     assert [True, False, False] == [math.isnan(usd) for usd in frame["usd"]]
     assert [False, True, False] == [math.isnan(usd) for usd in frame["equivalent_usd"]]
-    assert ([1, 1, 1], 0.5) == (list(frame["unknown_calls"]), frame["usd"][2])
+    assert [1, 1, 0] == list(frame["unknown_calls"])
 
 
 BY = {
@@ -354,11 +261,7 @@ BY = {
     "feature feature usd": [("", 0.5), ("bot", 0.011)],
     "feature_day feature day usd": [("", "2026-11-22", 0.5), ("bot", "2026-11-21", 0.011)],
     "day day calls cached_calls": [("2026-11-21", 2, 0), ("2026-11-22", 2, 1)],
-    "daily day tier usd": [
-        ("2026-11-21", "SIMPLE", 0.011),
-        ("2026-11-22", "FRONTIER", 0.5),
-        ("2026-11-22", "SIMPLE", 0.0),
-    ],
+    "daily day tier usd": [("2026-11-21", "SIMPLE", 0.011), ("2026-11-22", "FRONTIER", 0.5)],
     "use use usd": [("answering", 0.51), ("classifying", 0.001)],
     "status status calls": [("ok", 4)],
 }
@@ -369,7 +272,7 @@ def test_frames_tell_spend_by_model_feature_day_use_and_status_with_no_calls_too
         row("r1", feature="bot"),
         row("r1", feature="bot", purpose="classify", cost_usd=0.001),
         row("r2", tier="FRONTIER", model="opus", cost_usd=0.5, ts=NOON + DAY),
-        row("r3", ts=NOON + DAY, **CACHED),
+        row("r3", tier="FRONTIER", ts=NOON + DAY, **CACHED),
     )
 
     for asked, rows in BY.items():
@@ -381,16 +284,6 @@ def test_frames_tell_spend_by_model_feature_day_use_and_status_with_no_calls_too
         assert frame.dtypes.to_dict() == empty[name].dtypes.to_dict()
     with pytest.raises(SettingsError, match=r"no frame by 'features'; did you mean 'feature'"):
         told.frame("features")
-
-
-# Records
-
-
-def routed(*attempts, **changes):
-    texts = {"prompt": "the prompt itself", "text": "the answer itself"}
-    decision, plan = Decision("SIMPLE", "rules", "7 words", 0.93), Plan("cascade", ())
-    made = {"decision": decision, "plan": plan, "options": Options(strategy="cascade")}
-    return RouteResult("r1", attempts=attempts, **texts, **made, **changes)
 
 
 RECORD = {
@@ -406,14 +299,14 @@ RECORD = {
         {"tier": "MEDIUM", "passed": True, "check": None},
     ],
 }  # fmt: skip
-REJECTED = {
-    "purpose": "answer", "tier": "SIMPLE", "provider": "openrouter", "model": "mini",
-    "status": "rejected", "error": "length: too short", "input_tokens": 0, "output_tokens": 0,
-    "cost_usd": 0.25, "cost_source": "list", "latency_ms": 100.0, "cached": False, "effort": None,
-}  # fmt: skip
 
 
 def test_a_record_has_the_result_in_json_without_prompt_and_answer_and_null_for_what_is_unknown():
+    def routed(*attempts, **changes):
+        decision, plan = Decision("SIMPLE", "rules", "7 words", 0.93), Plan("cascade", ())
+        made = {"decision": decision, "plan": plan, "options": Options(strategy="cascade")}
+        return RouteResult("r1", "the prompt", "the answer", attempts=attempts, **made, **changes)
+
     result = routed(
         made("a0", "r1", ts=NOON - 1, purpose="classify", cost_usd=Decimal("0.01")),
         made("a1", "r1", status="rejected", error="length: too short", ttft_ms=5.0),
@@ -429,16 +322,10 @@ def test_a_record_has_the_result_in_json_without_prompt_and_answer_and_null_for_
 
     attempts = told.pop("attempts")
     assert RECORD == told
-    assert REJECTED == attempts[1]
     assert ["classify", "answer", "answer"] == [attempt["purpose"] for attempt in attempts]
-
+    assert ("rejected", "length: too short") == (attempts[1]["status"], attempts[1]["error"])
     told = record(routed(made("a1", "r1", **UNKNOWN)))
     assert [None, None] == [told["cost_usd"], told["attempts"][0]["cost_usd"]]
-    assert "unknown" == told["cost_source"]
-    assert "repeats" not in told
-
-
-# Through the router
 
 
 def test_the_router_reports_over_no_calls_and_with_the_models_name(router):
@@ -450,21 +337,10 @@ def test_the_router_reports_over_no_calls_and_with_the_models_name(router):
 
     router.route("hello")
     router.route("hello", tier="MID", cache="off", comparison="c1")
+    router.route("hello", tier="MID", cache="off", purpose="audit")
 
     told = router.report()
-    assert (1, 1) == (told.results, told.comparing.calls)
-    assert "TOP (large) is priced on the recorded tokens" in str(told)
-
-
-def test_what_measures_the_router_is_spent_and_is_not_a_result(router):
-    router.route("hello")
-    for purpose in ("audit", "judge"):
-        answer = router.route("hello", tier="MID", cache="off", purpose=purpose)
-        assert ("MID", True) == (answer.tier, bool(answer.text))
-
-    told = router.report()
-    assert (1, 3, 2) == (told.results, told.calls, told.by_use["auditing"].calls)
-    assert ["answer", "audit", "judge"] == [row["purpose"] for row in router.ledger.rows()]
-    assert 1 == len(router.history.results())
+    assert (1, 1, 1) == (told.results, told.comparing.calls, told.by_use["auditing"].calls)
     with pytest.raises(SettingsError, match="unknown purpose 'jugde'"):
         router.route("hello", purpose="jugde")
+    assert "TOP (large) is priced on the recorded tokens" in str(told)
