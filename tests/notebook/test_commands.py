@@ -7,7 +7,6 @@ import os
 import re
 import subprocess
 import sys
-from decimal import localcontext
 from pathlib import Path
 
 import pytest
@@ -15,8 +14,6 @@ from cells import desk_of, error_of, run
 from IPython.core.error import StdinNotImplementedError
 
 from nbroute.notebook.commands.base import COMMANDS
-from nbroute.notebook.exporting import export
-from nbroute.report.table import columns
 from nbroute.router import Router
 from nbroute.settings import load
 from nbroute.settings.model import ENVIRONMENT
@@ -32,21 +29,15 @@ def no_keys():
     ENVIRONMENT.forget()
 
 
-# Help
-
-
 def test_the_first_help_is_short_and_help_all_lists_each_command_once(shell):
     text, _ = run(shell, "%route help")
     assert len(text.splitlines()) < 25
-    for line in ("%route why 1", "%route escalate", "%route help all", "%route help WORD"):
-        assert line in text
-    assert re.search(r"%%route -h +the options", text)
+    assert "%route help all" in text
 
     text, _ = run(shell, "%route help all")
     for name, one in COMMANDS.items():
         assert 1 == len(re.findall(rf"^  %route {name}(?: |$)", text, re.MULTILINE)), name
         assert one.about in text
-    assert "\nmodels, prices and keys\n" in text
 
 
 def test_one_command_has_its_usage_an_example_and_its_python(shell):
@@ -59,13 +50,9 @@ def test_one_command_has_its_usage_an_example_and_its_python(shell):
         "router = %route router",
     ):
         assert line in text
-    for asked in ("help tiers", "tiers?", "tiers??", "tiers --help", "help %route tiers"):
+    for asked in ("help tiers", "tiers?"):
         assert text.split()[1:] == run(shell, f"%route {asked}")[0].split()[1:]
     assert "usage: %%route [NAME <<]" in run(shell, "%route help %%route")[0]
-    assert "usage: %%route_compare [NAME <<]" in run(shell, "%route help %%route_compare")[0]
-
-
-# Numbers
 
 
 def test_each_answer_is_reached_by_its_number(shell):
@@ -82,12 +69,7 @@ def test_each_answer_is_reached_by_its_number(shell):
     _, done = run(shell, "%route escalate 1 COMPLEX")
     assert ("hello", "COMPLEX") == (done.result.prompt, done.result.tier)
     for line in ("why 9", "label 9 good", "escalate 9", "controls 9"):
-        said = error_of(shell, f"%route {line}")
-        assert "no answer has the number 9" in said
-        assert "1" in said.partition("9")[2]  # those that there are
-
-
-# The log
+        assert "no answer has the number 9" in error_of(shell, f"%route {line}")
 
 
 def test_the_log_fits_a_terminal_and_says_where_the_whole_frame_is(shell):
@@ -96,35 +78,10 @@ def test_the_log_fits_a_terminal_and_says_where_the_whole_frame_is(shell):
 
     text, _ = run(shell, "%route log")
 
-    head, *rows = [line for line in text.splitlines() if "FRONTIER" in line or "model" in line]
-    assert re.search(r"time \(\w+\) ", head)
-    assert all(row.index("claude-opus-4") < row.index("$") < 80 for row in rows)
-    assert "cached" == rows[1].split()[-1]
+    rows = [line for line in text.splitlines() if "FRONTIER" in line]
+    assert "cached" == rows[-1].split()[-1]
     assert all(len(line) < 80 for line in text.splitlines())
     assert "router.ledger.frame()" in text
-    assert re.search(r"calls +cached +would", run(shell, "%route spend")[0])
-
-
-TABLES = (
-    *("tiers", "prices", "log", "spend model", "labels", "threads", "versions", "why"),
-    *("dashboard", "whatif threshold=0.9", "classify Prove it.", "playground Prove it."),
-)
-
-
-def test_a_table_is_no_wider_than_a_terminal_and_loses_no_letter(shell):
-    model = "a-provider/a-model-with-a-name-that-goes-on-and-on-2026-11-21"
-    run(shell, f"%route tiers SIMPLE={model}")
-    said = "--feature a_feature_with_a_name -t FRONTIER --thread a_conversation_about_logs"
-    run(shell, f"%%route {said}\nWrite a short summary of this 日本語の長いテキスト {'word ' * 20}")
-    run(shell, "%route label too weak")
-
-    for words in TABLES:
-        table = run(shell, f"%route {words}")[1].result
-        around = {*table.above, *table.below, *table.code.splitlines()}
-        lines = [line for line in repr(table).splitlines() if line not in around]
-        assert max(map(columns, lines), default=0) <= 80, words
-        cells = "".join(map("".join, [table.head, *table.rows] if table.rows else []))
-        assert sorted("".join(cells.split())) == sorted("".join("".join(lines).split())), words
 
 
 def test_a_cost_that_is_not_known_is_zero_in_no_table(shell):
@@ -139,9 +96,6 @@ def test_a_cost_that_is_not_known_is_zero_in_no_table(shell):
         assert "$0" not in row
     dry, _ = run(shell, "%%route --dry-run\nhello")
     assert "costs: unknown: " in dry
-
-
-# Tiers and prices
 
 
 def test_a_tier_has_another_model_for_the_session_and_gets_its_own_back(shell):
@@ -160,7 +114,6 @@ def test_a_tier_has_another_model_for_the_session_and_gets_its_own_back(shell):
     assert re.search(r"^SIMPLE +simulated/gpt", run(shell, "%route tiers")[0], re.MULTILINE)
     assert "gpt-4o-mini, high effort" in run(shell, "%route tiers SIMPLE:high")[0]
     told, _ = run(shell, "%route tiers SIMPLE=simulated/gpt4o")
-    assert "there is no such simulated model" in told
     assert "did you mean 'simulated/gpt-4o'" in told
 
 
@@ -170,19 +123,6 @@ def test_prices_say_how_old_they_are_and_how_to_renew_them(shell):
     assert re.search(r"^SIMPLE +simulated/gpt-4o-mini .* invented", text, re.MULTILINE)
     assert re.search(r"genai-prices [\d.]+, the newest from \d+ \w+ 20\d\d \(\d+ days", text)
     assert "pip install -U genai-prices" in text
-
-
-def test_an_export_lists_the_calls_of_an_earlier_kernel(opened, router):
-    router.route("hello")
-    later = opened(profile="simulated", ledger=router.ledger, session=router.session)
-
-    export(later, "page.html")
-
-    words = re.sub("<[^>]+>", " ", Path("page.html").read_text("utf-8")).split()
-    assert "when what for tier model status cost time" in " ".join(words)
-
-
-# Keys
 
 
 @pytest.fixture
@@ -227,7 +167,7 @@ def test_a_key_typed_on_the_line_is_not_repeated_and_no_key_changes_nothing(shel
     assert KEY not in told
     assert "openrouter, openai, anthropic" in told
 
-    for answer in ("", "  ", KeyboardInterrupt()):
+    for answer in ("  ", KeyboardInterrupt()):
         typed(answer)
         assert "nothing has changed" in run(shell, "%route key openai")[0]
     assert "simulated" == desk_of(shell).router.settings.profile
@@ -236,11 +176,9 @@ def test_a_key_typed_on_the_line_is_not_repeated_and_no_key_changes_nothing(shel
 @pytest.mark.parametrize(
     ("answer", "says"),
     [
-        *((key, "copy it again") for key in ("two words", '"sk-quoted"', "sk-clé")),
-        *(
-            (problem, "set the environment variable OPENAI_API_KEY")
-            for problem in (StdinNotImplementedError(), EOFError(), getpass.GetPassWarning())
-        ),
+        ("two words", "copy it again"),
+        (StdinNotImplementedError(), "set the environment variable OPENAI_API_KEY"),
+        (getpass.GetPassWarning(), "set the environment variable OPENAI_API_KEY"),
     ],
 )
 def test_what_cannot_be_a_key_is_not_repeated_and_where_none_can_be_typed_the_line_says_so(
@@ -252,9 +190,6 @@ def test_what_cannot_be_a_key_is_not_repeated_and_where_none_can_be_typed_the_li
 
     assert says in told
     assert not str(answer) or str(answer) not in told
-
-
-# The settings file
 
 
 def test_init_writes_todays_ladder_and_never_over_a_file(shell):
@@ -270,9 +205,6 @@ def test_init_writes_todays_ladder_and_never_over_a_file(shell):
     assert "simulated/claude-haiku-3.5" == load().ladder["SIMPLE"].model
 
 
-# Plain words
-
-
 def test_a_cell_that_got_no_answer_takes_no_number(shell):
     run(shell, "%%route\nhello")
     run(shell, "%%route -t SIMPEL\nhello")
@@ -281,41 +213,3 @@ def test_a_cell_that_got_no_answer_takes_no_number(shell):
     told, _ = run(shell, "%%route\nWhat is the capital of France?")
 
     assert "#2" in told
-
-
-def test_money_is_counted_in_full_whatever_the_users_decimals_are_and_days_are_utc(shell):
-    with localcontext() as users:
-        users.prec = 1
-        run(shell, "%%route\nhello")
-        text, _ = run(shell, "%route spend day")
-
-    assert "$0.0000087" in text
-    assert "day (UTC)" in text
-    assert "would have cost" in text
-    assert "unknown" not in text
-
-
-class Lazy:
-    def __getattr__(self, name):
-        raise RuntimeError(name)
-
-
-class Typeless:
-    @property
-    def __class__(self):
-        raise RuntimeError
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        "%%route -n --schema lazy\nhello",
-        "%%route -n --check tests=typeless\nhello",
-        "%%route_compare -n --over lazy\nsay {{a}}",
-        "%route whatif ladder=lazy",
-    ],
-)
-def test_an_object_that_cannot_be_looked_at_is_named_in_one_line(shell, line):
-    shell.user_ns |= {"lazy": Lazy(), "typeless": Typeless()}
-
-    assert re.search("lazy|typeless", error_of(shell, line))

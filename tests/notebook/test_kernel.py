@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import signal
 import subprocess
-import time
 from dataclasses import dataclass, field
 
 import pytest
@@ -75,11 +74,11 @@ class Kernel:
         self.client.wait_for_ready(timeout=PATIENCE)
         self.good("%load_ext nbroute")
 
-    def begin(self, source, *, stdin=True, cell="c1", history=True):
+    def begin(self, source, *, stdin=True, cell="c1"):
         """Run the source; a front end that draws updates names the `cell`, a console has none."""
         asked = self.client.session.msg(
             "execute_request",
-            {"code": source, "silent": False, "store_history": history, "user_expressions": {}}
+            {"code": source, "silent": False, "store_history": True, "user_expressions": {}}
             | {"allow_stdin": stdin, "stop_on_error": True},
             metadata={"cellId": cell} if cell else {},
         )
@@ -120,13 +119,11 @@ class Kernel:
 
     def until_shown(self, text):
         """Come back when the text is on the screen, displayed or printed."""
-        seen = []
         for message in self.messages():
             content = message["content"]
-            seen.append(content)
             if text in content.get("data", {}).get("text/plain", "") + content.get("text", ""):
                 return
-        raise AssertionError(f"the cell ended without showing {text!r}: {seen}")
+        raise AssertionError(f"the cell ended without showing {text!r}")
 
     def interrupt(self):
         """Interrupt the cell; it, ended."""
@@ -195,10 +192,7 @@ def test_an_interrupt_keeps_the_partial_answer_its_cost_and_the_kernel(kernel, a
     assert float(row["cost_usd"]) == cost(row)
     kept = kernel.good("print(answer.status, answer.text[:7])")
     assert "interrupted one two\n" == kept.printed
-    above = kernel.good("%route escalate").words
-    assert above.startswith("TOP · large")
-    assert "\n\nbefore: LOW" in above
-    assert ["interrupted", "ok"] == [row["status"] for row in rows()]
+    assert "\n\nbefore: LOW" in kernel.good("%route escalate").words
 
 
 def test_an_interrupt_before_the_first_token_is_one_line(kernel, asked, rows):
@@ -213,64 +207,18 @@ def test_an_interrupt_before_the_first_token_is_one_line(kernel, asked, rows):
     assert "(estimate)" in ran.words
     assert asked.requests[0].left.wait(PATIENCE)  # so that no more is generated
     (row,) = rows()
-    assert ("interrupted", "estimated", 0) == tuple(
-        row[name] for name in ("status", "cost_source", "output_tokens")
-    )
+    assert ("interrupted", 0) == (row["status"], row["output_tokens"])
     assert float(row["cost_usd"]) == cost(row)
-    assert kernel.good("%%route\nhello").words.endswith("\n\nok")
 
 
-THINKING = """
-import time
-from nbroute.notebook.desk import Desk
-def thinking(*_):
-    print("thinking", flush=True)
-    time.sleep(60)
-card = Desk.card
-"""
-
-
-@pytest.mark.parametrize(
-    "cell", ["%%route -c thinking\nhello", "Desk.card = thinking\n%route why 7"]
-)
-def test_a_classifier_or_a_command_that_is_interrupted_is_one_line_and_sends_nothing(
-    kernel, asked, rows, cell
-):
-    kernel.good(THINKING)
-    kernel.begin(cell)
+def test_a_classifier_that_is_interrupted_is_one_line_and_sends_nothing(kernel, asked, rows):
+    kernel.good("import time")
+    kernel.good("def thinking(_):\n    print('thinking', flush=True)\n    time.sleep(60)")
+    kernel.begin("%%route -c thinking\nhello")
     kernel.until_shown("thinking")
 
-    ran = kernel.interrupt()
-
-    kernel.good("Desk.card = card")
-    assert "Interrupted" == ran.error
-    assert ([], []) == (asked.requests, rows())
-
-
-SLOWLY = """
-import time
-from nbroute.notebook.controls import Shelf
-put = Shelf.put
-def slowly(self, *args):
-    print("drawing", flush=True)
-    time.sleep(0.5)
-    put(self, *args)
-Shelf.put = slowly
-"""
-
-
-def test_an_interrupt_while_the_controls_are_drawn_is_one_line_and_they_are_drawn(kernel):
-    kernel.good(SLOWLY)
-    kernel.begin("%%route -o answer\nhello")
-    kernel.until_shown("drawing")
-
-    ran = kernel.interrupt()
-
-    kernel.good("Shelf.put = put")
-    assert "Interrupted" == ran.error
-    (controls,) = ran.of("display_data")
-    assert WIDGET in controls["data"]
-    assert "ok\n" == kernel.good("print(answer.text)").printed
+    assert "Interrupted" == kernel.interrupt().error
+    assert [] == asked.requests == rows()
 
 
 def test_a_killed_kernel_leaves_what_it_sent_and_what_had_arrived_in_the_ledger(own, asked, rows):
@@ -289,24 +237,16 @@ def test_a_killed_kernel_leaves_what_it_sent_and_what_had_arrived_in_the_ledger(
 def test_a_live_answer_is_redrawn_in_one_place_and_the_controls_are_a_second_output(kernel, asked):
     text = (WORDS * 15).strip()  # 60 tokens, of 64
     asked.reply(text=text, pause=0.01)
-    began = time.monotonic()
-
     ran = kernel.good("%%route -o answer\nWhat is the capital of France?")
 
-    seconds = time.monotonic() - began
-    first, *updates = drawn = [one for one in ran.shown if "text/html" in one["data"]]
+    first, *updates = [one for one in ran.shown if "text/html" in one["data"]]
     assert {first["transient"]["display_id"]} == {u["transient"]["display_id"] for u in updates}
     assert any("answering ..." in update["data"]["text/plain"] for update in updates)
-    assert len(updates) <= 8 * seconds + 2
     assert text in ran.words
     assert text in ran.last["data"]["text/markdown"]
     record = ran.last["metadata"]["nbroute"]
-    assert [1, "LOW", "small", "ok"] == [
-        record[name] for name in ("schema", "tier", "model", "status")
-    ]
-    assert all("nbroute" not in card["metadata"] for card in drawn[:-1])
-    answer, controls = ran.of("display_data")
-    assert ["text/html", "text/plain"] == sorted(answer["data"])
+    assert ("LOW", "small", "ok") == (record["tier"], record["model"], record["status"])
+    _, controls = ran.of("display_data")
     assert ["text/html", "text/markdown", "text/plain"] == sorted(ran.last["data"])
     assert WIDGET in controls["data"]
     assert ([], "") == (ran.of("execute_result"), ran.printed)
@@ -316,17 +256,6 @@ def test_a_live_answer_is_redrawn_in_one_place_and_the_controls_are_a_second_out
         assert "LOW" == shown["metadata"]["nbroute"]["tier"]
 
 
-def test_answers_on_their_way_are_counted_and_a_client_that_keeps_no_history_is_served(
-    kernel, asked
-):
-    for _ in range(2):
-        asked.reply(delay=0.3)
-    ran = kernel.good("%%route --repeat 2\nhello")
-    assert "asking LOW 2 times ..." in str([one["data"].get("text/plain") for one in ran.shown])
-    kernel.good("%%route -o answer\nhello", history=False)
-    assert kernel.good("answer", history=False).of("display_data")
-
-
 def test_where_nobody_watches_or_a_widget_takes_it_in_there_is_one_output(kernel, asked):
     asked.reply(text=WORDS * 10, pause=0.02)
 
@@ -334,9 +263,6 @@ def test_where_nobody_watches_or_a_widget_takes_it_in_there_is_one_output(kernel
 
     assert {"display_data", "comm_msg"} >= {output["msg_type"] for output in ran.outputs}
     assert 1 == len(ran.of("display_data"))
-    assert not ran.last.get("transient")
-    assert 1 == ran.last["metadata"]["nbroute"]["schema"]
-    assert "session $" in ran.words
     assert "one two three" in ran.words
     kernel.good("import ipywidgets\nout = ipywidgets.Output()")
     ran = kernel.good("with out:\n    get_ipython().run_cell_magic('route', '', 'hello')")

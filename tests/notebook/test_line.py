@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import pytest
@@ -18,9 +17,6 @@ def test_a_terminal_asks_for_the_lines_of_the_prompt(shell):
         assert "incomplete" == shell.check_complete(typed)[0]
         assert "complete" == shell.check_complete(f"{typed.strip()}\nthe last line\n\n")[0]
     assert "complete" == shell.check_complete("%%route -h\n")[0]
-
-
-# Loading again
 
 
 def router_of(shell):
@@ -47,21 +43,15 @@ def test_reloading_continues_the_session(shell):
         ("spend", "4 calls"),
     ):
         assert said in run(shell, f"%route {command}")[0]
-    for command, said in (("record off", "not recording"), ("replay talk.rec", "replaying talk")):
-        run(shell, f"%route {command}")
-        run(shell, "%reload_ext nbroute")
-        assert said in run(shell, f"%route {command.split()[0]}")[0]
 
 
 def test_unloading_gives_the_files_and_the_completion_back_and_a_later_load_continues(
     shell, monkeypatch
 ):
     run(shell, "%%route\nhello")
-    run(shell, "%reload_ext nbroute")
     ledger, closed = router_of(shell).ledger, []
     close = ledger.close
     monkeypatch.setattr(ledger, "close", lambda: closed.append(True) or close())
-    assert 1 == len(shell.Completer.custom_matchers)
 
     shell.run_line_magic("unload_ext", "nbroute")
 
@@ -85,39 +75,21 @@ def test_reloading_takes_settings_that_changed_and_broken_ones_lose_nothing(shel
     assert "1 call " in run(shell, "%route spend")[0]
 
 
-def test_reloading_keeps_the_profile_in_use_and_says_which_it_is(shell, monkeypatch):
-    monkeypatch.setenv("OPENAI_API_KEY", "sk-nobodys")
-    run(shell, "%route use openai")
-
-    told, _ = run(shell, "%reload_ext nbroute")
-
-    assert "profile openai" in told
-    assert "restart" not in told
-    assert "simulated" not in told
-    assert "profile openai" in run(shell, "%route tiers")[0]
-
-
 def test_reloading_after_an_update_asks_for_a_restart(shell, monkeypatch):
     monkeypatch.setattr(magics, "_LOADED", 1)
 
     assert "restart the kernel" in run(shell, "%reload_ext nbroute")[0]
 
 
-# Question marks
-
-
 QUESTIONS = [
     ("%route classify Is the sky blue?", "Is the sky blue?"),
     ("decided = %route classify Is the sky blue?", "Is the sky blue?"),
     ("if True:\n    %route classify Why isn't it?", "Why isn't it?"),
-    ("%route\tclassify\tIs it?", "Is it?"),
     ("%route\u00a0classify Is it?", "Is it?"),
-    ("\ufeff%route classify Is it?", "Is it?"),
     ("x = 1\n%route classify It's # 1?\n%route classify Is it?", "Is it?"),
     ("%route classify Is it ${{price}}?", "Is it $7?"),
     ("%route classify C# or 'F#??", "C# or 'F#??"),
     ("%time %route classify Is it?", "Is it?"),
-    ("x = %time %route classify Is it?", "Is it?"),
 ]
 
 
@@ -134,11 +106,11 @@ def test_a_text_keeps_its_question_mark(shell, monkeypatch):
 
 
 def test_help_needs_no_cell_body(shell):
-    for cell in ("%%route -h", "%%route\t--help", "\n\n%%route -t X -h", "%%route?"):
+    for cell in ("%%route -h", "%%route?"):
         assert "--max-cost" in run(shell, cell)[0]
     for cell in ("%%route_compare -h", "%%route_compare?"):
         assert "--blind" in run(shell, cell)[0]
-    for line in ("%route?", "?%route", "?%%route", "%route -h", "%route --help"):
+    for line in ("%route?", "?%route", "%route -h"):
         assert "%route spend" in run(shell, line)[0]
 
 
@@ -156,30 +128,20 @@ def test_other_cells_are_left_to_ipython(shell):
     assert ours == [shell.transform_cell(cell) for cell in OTHERS]
 
 
-# Words
-
-
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
         (r"C:\Users\me\page.html --force", [r"C:\Users\me\page.html", "--force"]),
         (r'"C:\My Files\talk.rec"', [r"C:\My Files\talk.rec"]),
         (r'"C:\My Files\" --force', ["C:\\My Files\\", "--force"]),
-        ("C:\\dir\\ --force", ["C:\\dir\\", "--force"]),
-        (r"\\server\share\a.rec", [r"\\server\share\a.rec"]),
         (r'-s "say \"hi\"" -q', ["-s", 'say "hi"', "-q"]),
         (r"-s 'it is \d+' my\ file.html don\'t", ["-s", r"it is \d+", "my file.html", "don't"]),
         ("a\tb\u00a0c\u3000d", ["a", "b", "c", "d"]),
-        ("-o x=' y '\"z\"", ["-o", "x= y z"]),
-        ("'' \"\"", ["", ""]),
         ("-t SIMPLE # cheap, isn't it", ["-t", "SIMPLE"]),
         ('-s "# Role" #1 C# --feature a#b', ["-s", "# Role", "#1", "C#", "--feature", "a#b"]),
         ("—tier SIMPLE –t X ‑‑start=Y −n", ["--tier", "SIMPLE", "-t", "X", "--start=Y", "-n"]),
         ("-s “Be ‘brief’, don’t ramble” -q", ["-s", "Be ‘brief’, don’t ramble", "-q"]),
-        ("--system=‘don’t ramble’ -q", ["--system=don’t ramble", "-q"]),
-        ("-s «Sois bref» „Sei kurz“", ["-s", "Sois bref", "Sei kurz"]),
         ("\ufeff--ti\u200ber\u200b SIMPLE", ["--tier", "SIMPLE"]),
-        ('-s "a\u200bb — “c”" x–y — don’t', ["-s", "a\u200bb — “c”", "x–y", "—", "don’t"]),
     ],
 )
 def test_a_line_is_split_as_it_is_meant(line, expected):
@@ -188,16 +150,11 @@ def test_a_line_is_split_as_it_is_meant(line, expected):
 
 def test_a_comment_after_a_command_is_one_and_a_windows_path_is_kept(shell):
     run(shell, "%%route\nhello")
-    assert run(shell, "%route use simulated # offline")[1].success
-    assert run(shell, "%route budget 1 # a dollar")[1].success
     assert "labelled good" in run(shell, "%route label #1 good  # the best")[0]
 
     run(shell, r"%route export C:\Users\me\page.html  # for me")
 
     assert Path(r"C:\Users\me\page.html").exists()
-
-
-# Hints, system prompts, completion
 
 
 def test_single_braces_get_a_hint_and_are_sent_as_they_are(shell):
@@ -208,9 +165,7 @@ def test_single_braces_get_a_hint_and_are_sent_as_they_are(shell):
 
     assert "Is {city} in Rome?" == done.result.prompt
     assert hint in text
-    assert (f"{hint} Single braces are sent as they are",) == done.result.notices
-    for magic in ("%%route -n", "%%route_compare SIMPLE MEDIUM"):
-        assert hint in run(shell, f"{magic}\nIs {{city}} big?")[0]
+    assert hint in run(shell, "%%route -n\nIs {city} big?")[0]
     assert "did you mean" not in run(shell, "%%route\nIs {town} big?")[0]
 
 
@@ -223,28 +178,17 @@ def prompts():
     return file
 
 
-@pytest.mark.parametrize(
-    ("option", "system"),
-    [
-        ("-s @reviewer", "You review code."),
-        ("--system=@poet.v2", "Answer in {{rhyme}}."),
-        ('-s "@home you are a {{role}}"', "@home you are a pirate"),
-    ],
-)
-def test_a_system_prompt_has_a_name_or_placeholders_and_any_sign(shell, prompts, option, system):
+def test_a_system_prompt_has_a_name_or_placeholders_and_any_sign(shell, prompts):
     shell.user_ns["role"] = "pirate"
 
-    assert system == run(shell, f"%%route {option}\nhello")[1].result.options.system
-
-
-def test_system_prompts_are_compared_by_name_and_read_again_when_the_file_changes(shell, prompts):
+    for option, system in (
+        ("--system=@poet.v2", "Answer in {{rhyme}}."),
+        ('-s "@home you are a {{role}}"', "@home you are a pirate"),
+    ):
+        assert system == run(shell, f"%%route {option}\nhello")[1].result.options.system
     _, done = run(shell, "%%route_compare SIMPLE --system @reviewer,@poet.v2\nhello")
     systems = {one.result.options.system for one in done.result.columns}
     assert {"You review code.", "Answer in {{rhyme}}."} == systems
-
-    prompts.write_text('[prompts]\nreviewer = "Be kind."\n')
-    _, done = run(shell, "%%route -s @reviewer\nhello")
-    assert "Be kind." == done.result.options.system
 
 
 def test_an_unknown_system_prompt_is_named_with_where_to_define_it(shell, prompts):
@@ -252,8 +196,6 @@ def test_an_unknown_system_prompt_is_named_with_where_to_define_it(shell, prompt
     for part in ("did you mean '@reviewer'?", "[prompts]", str(prompts.absolute())):
         assert part in said
 
-    prompts.write_text("[prompts]\nreviewer = 3\n")
-    assert "[prompts] reviewer = 3 cannot be used" in error_of(shell, "%%route -s @reviewer\nx")
     prompts.unlink()
     assert 'reviewer = "You are ..."' in error_of(shell, "%%route_compare -s @reviewer\nx")
 
@@ -272,34 +214,6 @@ def test_completion_offers_the_users_own(shell, prompts):
     assert not {"sqrt", "dedent", "Kind", "exit", "quit", "get_ipython", "open"} & checks
     assert {"@reviewer", "@poet.v2"} == offered("%%route -s @") == offered("%%route_compare -s ")
     assert "COMPLEX" in offered("%route tiers ")
-    assert any("gpt-4o-mini" in one for one in offered("%route tiers SIMPLE="))
-    assert "hybrid" in offered("%route classify -c h")
     variables = offered("%%route\nSum {{")
     assert "number" in variables
     assert not {"math", "In", "Out", "exit", "get_ipython"} & variables
-
-
-class Weird:
-    """Nothing of it can be looked at."""
-
-    def __getattribute__(self, name):
-        raise RuntimeError(name)
-
-    def __call__(self):
-        """Do nothing."""
-
-
-def test_a_proxy_among_the_variables_breaks_no_hint_and_close_matches_are_never_ipythons(shell):
-    shell.user_ns["weird"] = Weird()
-
-    for cell, cause in (
-        ("%%route -c exti\nx", "not defined"),
-        ("%%route --check qiut\nx", "not defined"),
-        ("%%route --schema Ou\nx", "not defined"),
-        ("%%route\n{{weird.x}}", "PromptError"),
-    ):
-        said = error_of(shell, cell)
-        assert cause in said
-        assert not re.search("'(exit|quit|Out|open)'|get_ipython", said)
-    with provisionalcompleter():
-        assert list(shell.Completer.completions("%%route -c ru", 13))
