@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-import textwrap
+from concurrent.futures import ProcessPoolExecutor
 from decimal import Decimal
+from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
@@ -53,16 +50,25 @@ def outcome(result):
     return found
 
 
-def test_every_strategy_comes_out_of_the_file_as_it_went_in(recorded, opened, talk):
+def test_every_strategy_comes_out_of_the_file_as_it_went_in_and_costs_nothing(
+    recorded, opened, talk
+):
     live = [outcome(one) for one in strategies(recorded)]
     recorded.close()
+    replay = opened(replay=talk)
 
-    again = strategies(opened(replay=talk))
+    again = strategies(replay)
 
     assert live == [outcome(one) for one in again]
     assert all(one.cached for one in again)
+    assert "replayed from talk.rec" in again[0].notices[0]
     results = [one for one in again if isinstance(one, nbroute.RouteResult)]
     assert all(one.cached and one.cost_usd == 0 for each in results for one in each.attempts)
+    report = replay.report()
+    assert report.spend.calls == report.spend.cached_calls
+    assert 0 == report.spend.usd
+    assert {} == report.latency
+    assert [0, 0] == [one.usd or 0 for one in (report.equivalent_saving, report.saving)]
 
 
 def test_a_replay_sends_nothing_with_the_server_gone_and_no_key(make_router, opened, server, talk):
@@ -88,53 +94,21 @@ def test_a_replay_sends_nothing_with_the_server_gone_and_no_key(make_router, ope
     assert sent == len(server.requests)
 
 
-_CHILD = """
-import concurrent.futures, os, socket, sys
-
-def refuse(self, address, *rest):
-    if self.family != socket.AF_UNIX:
-        os.write(2, f"CONNECT {address}".encode())
-    raise OSError("refused")
-
-socket.socket.connect = socket.socket.connect_ex = refuse
-import nbroute
-
-if __name__ == "__main__":
-    router = nbroute.Router(replay=sys.argv[1])
-    first = router.route("What is the capital of France?", cache="refresh")
-    router.escalate(first)
-    router.compare("Compare.")
-    router.compare(["one", "two"], progress=False)
-    with concurrent.futures.ProcessPoolExecutor(1) as pool:
-        rows = router.map(["map 1", "map 2"], executor=pool, progress=False).frame()
-    print(len(rows), rows["text"].notna().all(), router.spend().usd)
-"""
-
-
-def test_a_replay_opens_no_connection_in_any_process_whatever_keys_are_set(
-    server, make_router, talk, tmp_path
+def test_worker_processes_of_a_replay_send_nothing_whatever_keys_are_set(
+    recorded, opened, server, talk, monkeypatch
 ):
-    router = make_router()
-    router.record(talk)
-    router.escalate(router.route(FRANCE))
-    router.compare("Compare.")
-    router.compare(["one", "two"], progress=False)
-    router.map(["map 1", "map 2"], progress=False)
-    router.close()
-    (tmp_path / "child.py").write_text(textwrap.dedent(_CHILD))
-    environ = os.environ | {
-        "OPENAI_API_KEY": "sk-0123456789abcdef0123",
-        "OPENROUTER_API_KEY": "sk-or-0123456789abcdef",
-        "OPENAI_BASE_URL": server.url,
-        "NBROUTE_PROFILE": "openai",
-        "PYTHONPATH": os.pathsep.join(sys.path),
-    }
+    prompts = ["map 1", "map 2"]
+    live = recorded.map(prompts, progress=False).frame()
+    recorded.close()
+    for name, value in {"API_KEY": "sk-0123456789abcdef0123", "BASE_URL": server.url}.items():
+        monkeypatch.setenv(f"OPENAI_{name}", value)
+    monkeypatch.setenv("NBROUTE_PROFILE", "openai")
 
-    command = [sys.executable, tmp_path / "child.py", talk]
-    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        again = opened(replay=talk).map(prompts, executor=pool, progress=False).frame()
 
-    assert "2 True 0.0" == done.stdout.strip(), done.stderr
-    assert "CONNECT" not in done.stderr
+    assert list(live["text"]) == list(again["text"])
+    assert [] == server.requests
 
 
 def test_vectors_of_an_endpoint_are_replayed(make_router, opened, server, talk):
@@ -146,18 +120,16 @@ def test_vectors_of_an_endpoint_are_replayed(make_router, opened, server, talk):
     router = make_router(examples=examples, classifier="embedding")
     router.route("hello again")  # before recording: what it embedded must be recorded all the same
     router.record(talk)
-    live = router.route("hello again", **both)
-    decided = router.route("fix my code")
+    live = [router.route("hello again", **both), router.route("fix my code")]
     router.close()
     sent = len(server.requests)
     server.shutdown()
 
     replay = opened(replay=talk, examples=examples)
-    again = replay.route("hello again", **both)
+    again = [replay.route("hello again", **both), replay.route("fix my code")]
 
-    assert live.rungs[0].verdicts == again.rungs[0].verdicts
-    assert decided.decision.tier == replay.route("fix my code").decision.tier
-    assert [] == replay.parts.embedder().missing(["say hello"])
+    assert live[0].rungs[0].verdicts == again[0].rungs[0].verdicts
+    assert live[1].decision.tier == again[1].decision.tier
     with pytest.raises(ReplayMiss, match="no vector of 'text-embedding-3-small' for the text 'new"):
         replay.route("new words")
     assert sent == len(server.requests)
@@ -203,74 +175,36 @@ def test_a_key_in_a_prompt_is_found_again_on_each_machine_and_a_word_that_is_one
     assert all(at_home.route(one).cached for one in (shaped, known, "What is a password?"))
 
 
-# What is shown
-
-
-def test_money_and_time_of_a_replay(recorded, opened, talk):
-    live = recorded.route(FRANCE)
-    recorded.close()
-
-    replay = opened(replay=talk)
-    again = replay.route(FRANCE)
-    report = replay.report()
-
-    assert Decimal(0) == again.cost_usd
-    assert (round(live.latency_ms), round(live.ttft_ms)) == (again.latency_ms, again.ttft_ms)
-    assert (1, 1, 0) == (report.spend.calls, report.spend.cached_calls, report.spend.usd)
-    assert {} == report.latency
-    assert [0, 0] == [one.usd or 0 for one in (report.equivalent_saving, report.saving)]
-    assert "replayed from talk.rec" in again.notices[0]
-    assert repr(replay.replaying) == f"<Recording {str(talk)!r}: 1 answers>"
-
-
 def test_ladder_and_classifier_are_the_recorded_ones_whatever_is_configured_here(
     opened, talk, monkeypatch
 ):
-    settings = Path("nbroute.toml")
+    settings, said = Path("nbroute.toml"), []
     settings.write_text('[nbroute]\nclassifier = "hybrid"\nclassifier_threshold = 0\n')
     opened(profile="simulated", ladder="two-tier").record(talk)
     monkeypatch.setenv("OPENROUTER_API_KEY", "sk-or-v1-0123456789abcdef0123456789abcdef")
     settings.write_text('[nbroute]\nladder = "three-tier"\nbudget_usd = 0.5\n')
 
-    router = opened(replay=talk)
+    router = opened(replay=talk, announce=said.append)
 
     assert ("two-tier", Decimal("0.5")) == (router.ladder.name, router.limits.budget_usd)
     assert {"simulated"} == {one.kind for one in router.parts.providers.values()}
     assert ("hybrid", 0) == (router.settings.classifier.name, router.settings.classifier.threshold)
     assert "replaying talk.rec, recorded on profile simulated" in router.settings.origin
+    assert [] == said
+
+    own = talk.with_name("own.rec")  # a classifier that no file can hold is missed out loud
+    opened(classifier=lambda _: "COMPLEX").record(own)
+    opened(replay=own, announce=said.append)
+    assert "classifier of the recorder's own" in said[0]
 
 
-def test_environment_and_file_name_a_replay_which_allows_no_provider_and_no_recording(
-    opened, monkeypatch, talk
-):
-    opened(ladder="two-tier").record(talk)
+def test_a_replay_allows_no_provider_and_no_recording(opened, talk):
+    opened().record(talk)
 
-    monkeypatch.setenv("NBROUTE_REPLAY", str(talk))
-    named = [opened(profile=None), opened()]
-    monkeypatch.delenv("NBROUTE_REPLAY")
-    Path("nbroute.toml").write_text(f'[nbroute]\nreplay = "{talk}"\n')
-    named += [opened(profile=None), opened(provider=nbroute.Simulated())]
-
-    assert [True, False, True, False] == [one.replaying is not None for one in named]
     with pytest.raises(SettingsError, match=r"would not be asked while talk\.rec is replayed"):
         opened(replay=talk, provider=nbroute.Simulated())
     with pytest.raises(SettingsError, match="is recorded already"):
-        named[0].record(talk.with_name("other.rec"))
-
-
-def test_a_classifier_of_ones_own_is_missed_out_loud(opened, talk):
-    opened(classifier=lambda _: "COMPLEX").record(talk)
-    said: list[str] = []
-
-    router = opened(replay=talk, announce=said.append)
-    opened(replay=talk, announce=said.append, classifier=lambda _: "COMPLEX")
-
-    assert 1 == len(said)
-    assert "classifier of the recorder's own" in said[0]
-    assert "ngrams" == router.settings.classifier.name
-
-
-# A miss
+        opened(replay=talk).record(talk.with_name("other.rec"))
 
 
 @pytest.fixture
@@ -287,11 +221,8 @@ def replay(recorded, opened, talk):
         (FRANCE, {"max_tokens": 400}, "recorded for it with max_tokens 256, asked with 400"),
         (FRANCE, {"tier": "COMPLEX"}, r"recorded for it on SIMPLE \(simulated/gpt-4o-mini\)"),
         (FRANCE, {"system": "Sing."}, "with another system prompt"),
-        (FRANCE, {"schema": SCHEMA, "json": True}, "with another schema"),
-        (FRANCE, {"checks": ("logprob=0.5",)}, "with logprobs False, asked with True"),
         ("What is the capital of Francs?", {}, "the closest recorded prompt, on SIMPLE, is 'What"),
         ("zzz", {"tier": "SIMPLE"}, "to the prompt 'zzz'; it has 2 other prompts"),
-        ("a long\nprompt " * 99, {}, r"to the prompt '(a long prompt ){4}a\.\.\.'"),
         ("Where am I?", {"tier": "MEDIUM", "thread": "x"}, "after other turns of the conversation"),
     ],
 )
@@ -306,34 +237,6 @@ def test_a_miss_names_the_request_what_is_near_and_the_cure(replay, prompt, opti
     assert cure in str(caught.value)
 
 
-def test_a_miss_half_way_up_a_cascade_keeps_what_was_answered(replay):
-    cascade = {"strategy": "cascade", "start": "SIMPLE", "checks": (lambda reply: False,)}
-
-    with pytest.raises(ReplayMiss) as caught:
-        replay.route(FRANCE, **cascade)
-
-    assert caught.value.result.text
-
-
-def test_a_miss_in_a_large_recording_still_names_the_closest_prompt(
-    recorded, opened, talk, documents
-):
-    recorded.route(FRANCE)
-    header, entry = documents()
-    with talk.open("w") as file:
-        file.write(json.dumps(header))
-        for number in range(300):
-            turn = {"user": f"Question {number} about topic {number * 7}"}
-            entry["request"]["messages"][-1] = turn
-            file.write(f"\n\n{json.dumps(entry)}")
-
-    with pytest.raises(ReplayMiss, match="'Question 224 about topic 1568'"):
-        opened(replay=talk).route("Question 224 about subject 1568")
-
-
-# In a notebook
-
-
 def test_a_session_is_recorded_and_replayed_with_the_same_cells(shell):
     cells = [
         f"%%route -t SIMPLE\n{FRANCE}",
@@ -344,11 +247,9 @@ def test_a_session_is_recorded_and_replayed_with_the_same_cells(shell):
     ]
     assert "not recording" in run(shell, "%route record")[0]
     assert "nothing was being recorded" in run(shell, "%route record off")[0]
-    assert "recording to" not in run(shell, "%route spend")[0]
     assert "recording to talk.rec" in run(shell, "%route record talk.rec")[0]
     live = [run(shell, cell)[1].result for cell in cells]
     assert "recording to talk.rec" in run(shell, "%route spend")[0]
-    assert "written since it began" in run(shell, "%route record")[0]
     assert "%route replay talk.rec answers from it" in run(shell, "%route record off")[0]
 
     assert "not replaying" in run(shell, "%route replay")[0]
@@ -358,10 +259,8 @@ def test_a_session_is_recorded_and_replayed_with_the_same_cells(shell):
 
     assert [one.text for one in live] == [done.result.text for _, done in again]
     for text, _ in again:
-        for told in ("replayed from talk.rec", "$0 (replayed)", "as recorded", "simulated/"):
+        for told in ("replayed from talk.rec", "$0 (replayed)", "as recorded"):
             assert told in text
-        assert "(cached)" not in text
-        assert "less than all on" not in text.partition("session")[2]
     line = error_of(shell, "%%route --no-cache\nWhat is the capital of Francs?")
     assert line.startswith("ReplayMiss: talk.rec has no answer of SIMPLE")
     assert FRANCE in line
@@ -377,31 +276,12 @@ def test_another_profile_ends_a_replay_and_a_recording_and_off_ends_where_it_beg
     assert (True, False) == (done.success, "replay" in text)
 
     wrong = {
-        "%route replay nowhere.rec": "RecordError: there is no recording",
-        "%route record nowhere/talk.rec": "RecordError: there is no folder",
-        "%route record .": "RecordError: '.' cannot be read: it is a folder; name a file",
-        "%route replay ''": "SettingsError: the file has no name",
-        "%route replay off": "SettingsError: nothing is being replayed",
+        "replay nowhere.rec": "RecordError: there is no recording",
+        "record nowhere/talk.rec": "RecordError: there is no folder",
+        "replay off": "SettingsError: nothing is being replayed",
     }
-    for line, says in wrong.items():  # and changes nothing
-        assert error_of(shell, line).startswith(says)
-    assert run(shell, "%%route\nSomething new")[1].success
-
+    for line, says in wrong.items():
+        assert error_of(shell, f"%route {line}").startswith(says)
     run(shell, "%route replay talk.rec")
-    run(shell, "%route replay 'talk.rec'")
     assert "profile simulated" in run(shell, "%route replay off")[0]
     assert run(shell, "%%route\nSomething new")[1].success
-
-
-def test_a_session_may_begin_as_a_replay(recorded, talk, monkeypatch, shell):
-    recorded.route(FRANCE)
-    recorded.close()
-    monkeypatch.setenv("NBROUTE_REPLAY", "nowhere.rec")
-    assert error_of(shell, "%reload_ext nbroute").startswith("RecordError: there is no")
-    monkeypatch.delenv("NBROUTE_PROFILE")
-    monkeypatch.setenv("NBROUTE_REPLAY", str(talk))
-
-    assert "replaying talk.rec" in run(shell, "%reload_ext nbroute")[0]
-    text, done = run(shell, f"%%route\n{FRANCE}")
-    assert (True, True) == (done.success, "replayed from talk.rec" in text)
-    assert "began as a replay" in error_of(shell, "%route replay off")
