@@ -29,9 +29,7 @@ def test_a_model_that_is_asked_for_the_tier_is_named_and_priced_as_it_will_be_as
     assert [] == server.requests
     assert "first small is asked for the tier, for $" in shown
     assert f"{explained.plan.steps[0].tier.name} is a guess" in shown
-    total = sum(cost.usd for cost in explained.steps.values())
-    assert tables.together(list(explained.steps.values())) in shown
-    assert total > asking.high.usd > asking.low.usd > 0
+    assert sum(cost.usd for cost in explained.steps.values()) > asking.high.usd > 0
     router.classify(VAGUE)
     (sent,) = (seen.json for seen in server.requests)
     messages = [Message(one["role"], one["content"]) for one in sent["messages"]]
@@ -44,7 +42,6 @@ def test_a_hybrid_that_is_sure_and_a_tier_that_is_forced_ask_nobody(make_router)
     explained = make_router(classifier="hybrid").explain("What is the capital of France?")
 
     assert explained.asking is None
-    assert "would go to" in repr(tables.dry_run(explained))
     assert make_router(classifier="model").explain(VAGUE, tier="MID").asking is None
 
 

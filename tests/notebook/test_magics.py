@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 
 import pytest
-from cells import desk_of, error_of, run
-from IPython.utils.capture import capture_output
+from cells import error_of, run
 
-from nbroute import sandbox
-from nbroute.notebook import render
-from nbroute.types import Ledger, RouteResult
+from nbroute.types import RouteResult
 
 FACT = "What is the capital of Norway?"
 HARD = (
@@ -37,20 +33,14 @@ def test_a_cell_shows_the_answer_once_with_tier_cost_session_and_keeps_the_resul
     assert "(would have cost)" in text
     assert 'why SIMPLE: "capital" points to SIMPLE' in text
     assert "session would have cost $" in text
-    assert "steps:" not in text
     assert "The capital of France is Paris." == done.result.text.strip()
     assert 1 == text.count(done.result.text)
-    for later in ("_", "Out[1]", "_1"):
-        with capture_output() as shown:
-            shell.run_cell(later, store_history=True)
-        assert [1] == [str(o.data["text/plain"]).count(done.result.text) for o in shown.outputs]
-    why, _ = run(shell, "%route why")
-    assert "capital" in why
-    assert "simulated/gpt-4o-mini" in why
+    assert 1 == run(shell, "_")[0].count(done.result.text)
+    assert '"capital"' in run(shell, "%route why")[0]
 
 
 def test_variables_keep_results_and_are_put_in_but_not_on_the_option_line(shell):
-    for line in ("%%route answer <<", "%%route -o answer", "%%route answer<<"):
+    for line in ("%%route answer <<", "%%route -o answer"):
         shell.user_ns.pop("answer", None)
         run(shell, f"{line}\nhello there")
         assert isinstance(shell.user_ns["answer"], RouteResult)
@@ -66,8 +56,6 @@ def test_variables_keep_results_and_are_put_in_but_not_on_the_option_line(shell)
     assert 'Is Paris in {"a": 1} {city} $city? # not this' == done.result.prompt
     assert ("cost $x {x}", 0.3) == (done.result.options.system, done.result.options.temperature)
     assert "COMPLEX" == done.result.tier
-    _, done = run(shell, "%%route_compare SIMPLE MEDIUM --temperature 1\nhello")
-    assert {1.0} == {one.result.options.temperature for one in done.result.columns}
 
 
 def test_a_dry_run_shows_all_and_sends_nothing(shell):
@@ -80,22 +68,19 @@ def test_a_dry_run_shows_all_and_sends_nothing(shell):
     assert "would go to SIMPLE" in text
     assert "--max-cost $0.00000001 is too little: SIMPLE could come to $" in text
     assert [] == [tier for tier in TIERS if tier not in text]
-    assert "the next one is asked too: MEDIUM, COMPLEX, FRONTIER" in cascade
+    assert "MEDIUM, COMPLEX, FRONTIER" in cascade
     assert "SIMPLE and COMPLEX" in parallel
-    assert "both" in parallel
     assert "session $0 · 0 calls" in run(shell, "%route spend")[0]
 
 
 def test_escalate_answers_on_the_next_tier_with_the_first_below(shell):
     _, first = run(shell, "%%route -t SIMPLE\nName three uses of a paper clip.")
-    assert "unknown tier 'abc'" in error_of(shell, "%route escalate abc")
 
     text, second = run(shell, "%route escalate")
 
     assert "MEDIUM" == second.result.tier
     assert first.result == second.result.parent
     assert second.result.text in text
-    assert "for this step" in text
     assert "\n\nbefore: SIMPLE" in run(shell, "_")[0]
     assert "escalated" in run(shell, "%route log")[0]
 
@@ -103,12 +88,8 @@ def test_escalate_answers_on_the_next_tier_with_the_first_below(shell):
 def test_placeholders_are_filled_in_every_command_that_takes_a_text_and_sends_nothing(shell):
     shell.user_ns["proof"] = "Prove that the square root of 2 is irrational."
 
-    classified, _ = run(shell, "%route classify {{proof}}")
-    assert "Prove" in classified
-    assert "points to" in classified
-    assert "Prove that" in run(shell, "%route teach COMPLEX {{proof}}")[0]
-    assert "Prove that" in run(shell, "%route playground {{proof}}")[0]
-    assert "did you mean 'proof'" in error_of(shell, "%route teach COMPLEX {{prof}}")
+    for command in ("classify", "teach COMPLEX", "playground"):
+        assert "Prove that" in run(shell, f"%route {command} {{{{proof}}}}")[0]
     assert "session $0 · 0 calls" in run(shell, "%route spend")[0]
 
 
@@ -125,62 +106,17 @@ def test_functions_of_the_notebook_check_and_classify(shell):
     assert "classified with simulated/gpt-4o-mini (SIMPLE) · $" in text
 
 
-class Bare:
-    """A ledger that has what the Protocol names, without what it `lacks`, and nothing else."""
-
-    def __init__(self, kept, lacks):
-        self._kept, self._lacks = kept, lacks
-
-    def __getattr__(self, name):
-        if name in self._lacks or name not in vars(Ledger):
-            raise AttributeError(name)
-        return getattr(self._kept, name)
-
-
-@pytest.mark.parametrize("lacks", [(), ("frame", "version")], ids=["today's", "older"])
-def test_a_ledger_that_meets_the_protocol_of_today_or_before_serves_every_table(shell, lacks):
-    router = desk_of(shell).router
-    router.parts = replace(router.parts, ledger=Bare(router.ledger, lacks))
-    assert "no calls yet" in run(shell, "%route log")[0]
-    run(shell, "%%route\nhello")
-    run(shell, "%route label good")
-
-    for command in ("spend", "report text", "labels", "tiers", "log"):
-        _, done = run(shell, f"%route {command}")
-        assert done.success, (command, done.error_in_exec)
-    assert ["SIMPLE"] == [row[1] for row in done.result.rows]
-
-
-# Strategies
-
-
-def steps_of(text):
-    """The lines of the steps below an answer."""
-    heads = ("2 steps:", "3 steps:", "both tiers:", "SIMPLE and MEDIUM:")
-    lines = text.split("\n")
-    (head,) = (line for line in lines if line.startswith(heads))
-    return [head, *(x for x in lines[lines.index(head) :] if x.startswith("- "))]
-
-
 def test_a_cascade_shows_its_steps_below_the_answer_and_why_shows_them_again(shell):
     text, done = run(shell, f"%%route -S cascade --start SIMPLE\n{HARD}")
     why, _ = run(shell, "%route why")
 
-    title, simple, _, used, frontier = steps_of(text)
-    assert "3 steps: SIMPLE rejected by unsure, MEDIUM rejected by unsure, COMPLEX used" == title
-    assert 'says "I\'m not sure"' in simple
-    assert "$" in simple
-    assert " · used · passed " in used
-    assert frontier.startswith("- FRONTIER · ")
-    assert frontier.endswith("· not asked")
-    assert "SIMPLE rejected by unsure: says" in text
-    assert "; next: MEDIUM" in text
-    assert "why it started with SIMPLE: you asked for a cascade" in text
-    assert text.index(done.result.text) < text.index(title)
+    title = "3 steps: SIMPLE rejected by unsure, MEDIUM rejected by unsure, COMPLEX used"
+    assert title in text.partition(done.result.text)[2]
+    assert re.search(r"^- SIMPLE · .*\$", text, re.MULTILINE)
+    assert " · used · passed " in text
+    assert re.search("^- FRONTIER · .*· not asked$", text, re.MULTILINE)
     assert "SIMPLE rejected by unsure" in why
     assert 'says "I\'m not sure"' in why
-    markdown = render.written(render.View((done.result,)), marked=True)
-    assert "3 steps: SIMPLE rejected by unsure, MEDIUM rejected" in markdown
     text, done = run(shell, f"%%route -S cascade --start SIMPLE --check rating=8\n{HARD}")
     assert "rated itself" in text
     assert "Confidence:" not in done.result.text
@@ -189,8 +125,7 @@ def test_a_cascade_shows_its_steps_below_the_answer_and_why_shows_them_again(she
 def test_parallel_keeps_the_cheaper_answer_where_both_agree_and_else_the_better(shell):
     text, done = run(shell, f"%%route -S parallel --tiers SIMPLE,COMPLEX\n{FACT}")
     assert ("SIMPLE", 2) == (done.result.tier, len(done.result.attempts))
-    assert steps_of(text)[0].startswith("both tiers: they agree (similarity 0.9")
-    assert "SIMPLE's answer is used" in steps_of(text)[0]
+    assert re.search("both tiers: they agree .similarity 0.9.*SIMPLE's answer is used", text)
 
     text, done = run(shell, f"%%route -S parallel --tiers SIMPLE,COMPLEX\n{HARD}")
     assert ("COMPLEX", True) == (done.result.tier, done.result.escalated)
@@ -199,30 +134,12 @@ def test_parallel_keeps_the_cheaper_answer_where_both_agree_and_else_the_better(
 
 def test_consensus_shows_what_the_two_said_and_what_the_third_cost(shell):
     text, done = run(shell, "%%route -S consensus\nWhat is 7 times 8?")
-    title, _, medium, frontier = steps_of(text)[:4]
-    assert "SIMPLE and MEDIUM: they agree (both say 56), SIMPLE's answer is used" == title
+    assert "SIMPLE and MEDIUM: they agree (both say 56), SIMPLE's answer is used" in text
     assert ("SIMPLE", 2) == (done.result.tier, len(done.result.attempts))
-    assert "not used: both say 56" in medium
-    assert "not asked" in frontier
 
     text, done = run(shell, "%%route -S consensus\nWhat is 17 times 24?")
-    title, _, _, frontier = steps_of(text)[:4]
-    assert "they differ (SIMPLE says 398, MEDIUM 408), FRONTIER's answer is used" in title
-    assert "FRONTIER" == done.result.tier
-    assert "$" in frontier
-
-
-def test_with_no_box_the_magic_says_what_is_open_and_wants_a_word_more(shell, monkeypatch):
-    monkeypatch.setattr(sandbox.boxes, "candidates", list)
-    monkeypatch.setattr(sandbox.runner, "_KNOWN", [])
-    run(shell, TESTS)
-
-    line = error_of(shell, "%route allow code")
-    assert "your files, your keys and your network" in line
-    assert "%route allow code --unconfined" in line
-    assert "%route allow code" in error_of(shell, TESTED)
-    assert "no sandbox" in run(shell, "%route allow code --unconfined")[0]
-    assert "rejected by tests works" in run(shell, TESTED)[0]
+    assert "they differ (SIMPLE says 398, MEDIUM 408), FRONTIER's answer is used" in text
+    assert re.search(r"^- FRONTIER · .*\$", text, re.MULTILINE)
 
 
 def test_code_runs_once_the_user_allows_it_and_its_failure_goes_up_with_the_prompt(shell):
@@ -246,7 +163,6 @@ def test_code_runs_once_the_user_allows_it_and_its_failure_goes_up_with_the_prom
         ("import pydantic\nclass City(pydantic.BaseModel):\n    name: str", "City"),
         ('City = {"type": "object", "required": ["name"]}', "dict"),
     ],
-    ids=["dataclass", "pydantic", "JSON schema"],
 )
 def test_a_schema_of_the_notebook_gives_its_object_and_json_is_parsed(shell, definition, kind):
     run(shell, definition)
@@ -282,8 +198,6 @@ def test_the_session_with_its_budget_and_features_continues_after_use(shell):
     run(shell, "%route use simulated")
     assert "reviews" in run(shell, "%route spend feature")[0]
     assert "1 call " in run(shell, "%route spend")[0]
-    tiers, _ = run(shell, "%route tiers")
-    assert all(word in tiers for word in ("256", "16384", "simulated/claude-opus-4"))
 
 
 def test_a_prompt_is_taught_and_found_again_the_last_one_where_none_is_given(shell):

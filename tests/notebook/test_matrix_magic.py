@@ -15,8 +15,6 @@ from cells import Shown, error_of, outputs, run
 from IPython.utils.capture import capture_output
 from markup import NAMES
 
-from nbroute.checks import own
-from nbroute.compare import Grid
 from nbroute.errors import Interrupted
 from nbroute.notebook.comparing.matrix import Matrix
 from nbroute.notebook.comparing.shown import Twin
@@ -42,10 +40,6 @@ def test_a_template_over_a_list_is_a_table_that_is_exported_and_shown_again(stat
     assert ["1. cat", "2. dog", "3. newt"] == [row[0].partition("D")[0][:7].strip() for row in rows]
     assert all(3 == len(row) and "simulated" in row[1] for row in rows)
     assert "3 prompts × 2 columns · would have cost $" in data["text/plain"]
-    assert max(map(len, data["text/plain"].splitlines())) <= 80
-    costs = data["text/html"].replace("<span>&#36;</span>", "$").partition("<tbody>")[2]
-    assert 1 == len(set(map(len, re.findall(r"(?<!cost )\$0\.(\d+)", costs))))
-    assert isinstance(static.user_ns["_"], Grid)
     assert "written to out.csv" in run(static, "%route matrix out.csv")[0]
     with Path("out.csv").open(newline="", encoding="utf-8") as file:
         assert ["cat", "cat", "dog"] == [row["words"] for row in csv.DictReader(file)][:3]
@@ -58,48 +52,28 @@ def test_columns_of_a_frame_or_lists_fill_the_template_and_variables_the_rest(sh
     line = '%%route_compare SIMPLE --over frame -s "Be terse." -s "Explain." -o kept'
 
     _, done = run(shell, "%%route_compare SIMPLE --over a,b\n{{a}}{{b}}")
-    text, two = run(shell, f"{line}\n{{{{word}}}} x {{{{n}}}} in {{{{lang}}}}")
+    _, two = run(shell, f"{line}\n{{{{word}}}} x {{{{n}}}} in {{{{lang}}}}")
 
     assert ["x1", "y2"] == [one.prompt for one in done.result]
     assert "cat x 1 in French" == two.result[0].prompt
     assert shell.user_ns["kept"] is two.result
     assert ["1: Be terse.", "2: Explain."] == [one.name for one in two.result.contenders]
-    assert "1: Be ters" in text
 
 
 @pytest.mark.parametrize(
     ("cell", "said"),
     [
-        ("%%route_compare --over nothing\n{{x}}", "'nothing' is not defined"),
         ("%%route_compare --over words\n{{wrods}}", "did you mean 'words'?"),
         ("%%route_compare --over words\nhello", "each of 3 rows would ask the same"),
-        ("%%route_compare --over empty\n{{a}}", "over has no rows"),
-        ("%%route_compare --over number\n{{number}}", "give a list"),
         ("%%route_compare --over words --blind\n{{words}}", "--blind is for one prompt"),
         ("%%route_compare --over words --resume\n{{words}}", "there is nothing to resume"),
         ("%route matrix", "no table of prompts has been compared yet"),
     ],
 )
 def test_a_wrong_word_is_one_line_with_its_cure(shell, cell, said):
-    shell.user_ns |= {"words": WORDS, "empty": pd.DataFrame({"a": []}), "number": 3}
+    shell.user_ns["words"] = WORDS
 
     assert said in error_of(shell, cell)
-
-
-def test_the_first_rows_are_saved_whole_without_markdown_and_the_rest_is_counted(static):
-    task = "Write a Python function that merges two sorted lists, and explain why it is correct."
-    static.user_ns["words"] = [task] * 23
-
-    ((data, _),) = outputs(static, "%%route_compare SIMPLE COMPLEX --over words -o kept\n{{words}}")
-
-    shown = bodies(data["text/html"])
-    assert 20 == len(shown)
-    whole = static.user_ns["kept"][0].columns[1].text.split()
-    assert " ".join(whole[-3:]) in re.sub("<[^>]*>", "", data["text/html"])
-    assert "def merge_sorted" in data["text/html"]
-    assert not any("```" in cell for row in shown for cell in row)
-    for text in data.values():
-        assert "3 more rows" in text
 
 
 def test_checks_say_who_is_the_cheapest_that_passes_and_what_is_missing(static):
@@ -117,31 +91,15 @@ def test_checks_say_who_is_the_cheapest_that_passes_and_what_is_missing(static):
         assert "passes 2 of 3" in shown
 
 
-def test_json_that_is_made_up_for_a_schema_passes_for_nothing(static):
-    shape = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
-    static.user_ns |= {"prompts": ["Fix my bike.", "Explain recursion."], "shape": shape}
-    line = "%%route_compare FRONTIER --over prompts --schema shape"
+def test_a_simulated_model_that_says_it_has_no_answer_does_not_pass(static):
+    static.user_ns["prompts"] = ["Explain recursion.", "zzz qqq"]
 
+    line = "%%route_compare FRONTIER --over prompts --json -o kept"
     ((data, _),) = outputs(static, f"{line}\n{{{{prompts}}}}")
 
     assert "simulated: written for a lesson, not by a model" in data["text/plain"]
-    assert "no lesson answers 1 prompt: a pass there means nothing" in data["text/html"]
-
-
-@pytest.mark.parametrize("option", ["--check long", "--json"])
-def test_a_simulated_model_that_says_it_has_no_answer_does_not_pass(static, option):
-    static.user_ns |= {"prompts": ["Explain recursion.", "zzz qqq"], "long": lambda _: True}
-
-    ((data, _),) = outputs(
-        static, f"%%route_compare FRONTIER --over prompts {option} -o kept\n{{{{prompts}}}}"
-    )
-
-    asked, unknown = (row[1] for row in bodies(data["text/html"]))
-    assert (True, False) == ("pass" in asked, "pass" in unknown)
-    assert "not answered" in unknown
     assert "passes 1 of 2" in data["text/plain"]
     assert "1 not answered" in data["text/plain"]
-    assert "FRONTIER comes closest: 1 of 2" in " ".join(data["text/plain"].split())
     assert [True, False] == list(static.user_ns["kept"].frame()["passed"])
 
 
@@ -183,9 +141,6 @@ def test_ctrl_c_keeps_what_was_paid_for_and_resume_asks_the_rest(slow):
     assert {"ok"} == set(again.result.frame()["status"])
 
 
-# Live
-
-
 @pytest.fixture
 def board():
     return Shown()
@@ -193,11 +148,10 @@ def board():
 
 @pytest.fixture
 def live(routed, board):
-    """A table of 45 prompts in a widget; row 3 has an answer that does not pass."""
+    """A table of 45 prompts in a widget; row 3 is the most expensive."""
     prompts = [f"Define word {n}." for n in range(45)]
     prompts[2] = "Define " + "word " * 300
-    checks = [own(lambda text: len(text) < 460, "brief")]
-    grid = routed.compare(prompts, ["SIMPLE", "MEDIUM"], checks=checks, progress=False)
+    grid = routed.compare(prompts, ["SIMPLE", "MEDIUM"], progress=False)
     matrix = Matrix(grid, board)
     twin = Twin(matrix.output, matrix.inside, matrix.act, "%route matrix FILE")
     twin.redraw("")
@@ -219,8 +173,6 @@ def test_rows_come_in_pages_and_are_filtered_and_sorted(live):
     assert 3 == numbers(live)[0]
     live.act("filter", "", "most expensive")
     assert 5 == len(numbers(live))
-    live.act("filter", "", "no such filter")
-    assert 20 == len(numbers(live))
 
 
 def test_a_row_opens_with_its_whole_answers_takes_votes_and_a_click_exports_the_table(
@@ -228,8 +180,6 @@ def test_a_row_opens_with_its_whole_answers_takes_votes_and_a_click_exports_the_
 ):
     live.act("open", "1", "")
     assert 2 == live.html.count("<section")
-    assert re.search(r'data-do="open" [^>]*class="nbr-plain"', live.html)
-    assert 'data-at="1 MEDIUM"' in live.html
 
     live.act("vote", "1 MEDIUM", "")
 
@@ -241,14 +191,12 @@ def test_a_row_opens_with_its_whole_answers_takes_votes_and_a_click_exports_the_
     assert "prompt 2: vote removed" in live.html
     live.act("open", "1", "")
     assert "<section" not in live.html
-    live.act("vote", "1 NOBODY", "")
-    assert "no contender is called" in live.html
     live.act("export", "jsonl", "")
     assert "written to matrix.jsonl" in live.html
     assert 90 == len(Path("matrix.jsonl").read_text("utf-8").splitlines())
 
 
-@pytest.mark.parametrize("name", [*NAMES, "<img src=x onerror=alert(1)>"])
+@pytest.mark.parametrize("name", NAMES)
 def test_prompts_and_columns_of_any_kind_are_harmless_and_readable(routed, name):
     rows, systems = {"a": [name], "b": ["x"]}, {name: "one", f"{name}2": "two"}
     grid = routed.compare("{{a}} {{b}}", ["SIMPLE"], over=rows, systems=systems, progress=False)
