@@ -10,7 +10,7 @@ import pytest
 from waiting import until
 
 import nbroute
-from nbroute.errors import AuthError, NbrouteError, RateLimited, RecordError, SettingsError
+from nbroute.errors import AuthError, RateLimited, RecordError, SettingsError
 from nbroute.recording.replay import Recording
 from nbroute.recording.scrub import REMOVED
 
@@ -38,11 +38,6 @@ def test_a_file_is_json_documents_with_texts_as_lists_of_lines(recorded, talk, d
         entry["reply"]["text"],
     )
     assert not {"\u2028", "\x85", "\ufeff"} & set(talk.read_bytes().decode())  # editors stumble
-
-    recorded.route("Name it.", schema={"type": "object"}, checks=("rating=1",))
-    request = documents()[2]["request"]
-    assert ({"type": "object"}, True) == (request["schema"], request["rated"])
-    assert "rating" in documents()[2]["reply"]
 
 
 def test_no_id_no_time_of_day_no_address_and_no_place_is_in_the_file(
@@ -101,24 +96,6 @@ def test_what_classified_and_what_the_cache_answered_is_recorded_until_recording
     assert (3, None) == (len(documents()), router.recorder)
 
 
-def test_a_recording_is_continued_also_with_another_ladder_which_is_said(
-    recorded, opened, talk, documents
-):
-    recorded.route(FRANCE)
-    recorded.record(None)
-    before = talk.read_text()
-
-    other = opened()
-    recorder = other.record(talk)
-    other.route(HAIKU)
-    other.record(None)
-
-    assert talk.read_text().startswith(before)
-    assert (2, "") == (len(recorder), recorder.note)
-    assert "another ladder" in opened(ladder="two-tier").record(talk).note
-    assert ("two-tier", 3) == (documents()[0]["ladder"], len(documents()))
-
-
 def test_a_file_of_another_kind_is_left_alone_and_where_none_can_be_is_one_line(opened, tmp_path):
     (tmp_path / "link").symlink_to("/nowhere/talk.rec")
     os.mkfifo(tmp_path / "pipe")
@@ -137,8 +114,6 @@ def test_a_file_of_another_kind_is_left_alone_and_where_none_can_be_is_one_line(
             use(tmp_path)
         with pytest.raises(RecordError, match="is a device or a pipe; name a file"):
             use(tmp_path / "pipe")
-        with pytest.raises(NbrouteError):
-            use("n" * 300)
     with pytest.raises(SettingsError, match="cannot be used: give a path"):
         router.record("  ")
 
@@ -155,7 +130,7 @@ def test_a_file_that_cannot_be_written_any_more_costs_no_answer(recorded, talk):
 
 
 def test_an_edit_while_recording_is_kept_and_what_was_deleted_is_recorded_again(
-    recorded, talk, documents
+    recorded, opened, talk, documents
 ):
     recorded.route(FRANCE)
     recorded.route(HAIKU)
@@ -164,13 +139,12 @@ def test_an_edit_while_recording_is_kept_and_what_was_deleted_is_recorded_again(
     recorded.route(HAIKU)
     assert "CAPITAL OF FRANCE IS" in talk.read_text()
     assert [[FRANCE], [HAIKU]] == [prompt for prompt, _ in answers(documents)]
+    assert "another ladder" in opened(ladder="two-tier").record(talk).note
+    assert ("two-tier", 3) == (documents()[0]["ladder"], len(documents()))
 
     talk.unlink()
     recorded.route(HAIKU)
-    talk.write_text("")
-    recorded.route(FRANCE)
-
-    assert [[FRANCE]] == [prompt for prompt, _ in answers(documents)]
+    assert [[HAIKU]] == [prompt for prompt, _ in answers(documents)]
 
 
 def _record_some(file, start, number):
@@ -202,9 +176,6 @@ def test_processes_on_one_file_take_in_each_others_answers_and_one_that_is_kille
     assert opened().record(talk)
 
 
-KEY = "sk-proj-Ab12Cd34Ef56Gh78Ij90Kl12Mn34"
-
-
 def test_no_key_of_the_settings_the_environment_or_an_address_is_recorded(
     server, opened, talk, monkeypatch
 ):
@@ -213,6 +184,7 @@ def test_no_key_of_the_settings_the_environment_or_an_address_is_recorded(
         "OTHER_VENDOR_API_KEY": "plain words as a key",
         "SHORT_API_KEY": "sk-1234",
     }
+    key = "sk-proj-Ab12Cd34Ef56Gh78Ij90Kl12Mn34"
     late = {"LATE_API_KEY": "set-half-way-through", "HF_TOKEN": "token0of0another0vendor"}
     for name, value in keys.items():
         monkeypatch.setenv(name, value)
@@ -220,7 +192,7 @@ def test_no_key_of_the_settings_the_environment_or_an_address_is_recorded(
         f'[providers.lab]\nbase_url = "{server.url}"\napi_key_env = "LAB_KEY"\n'
         f'[tiers.SIMPLE]\nprovider = "lab"\nmodel = "small"\nsystem = "{keys["LAB_KEY"]}."\n'
     )
-    told = " and ".join([*keys.values(), *late.values(), KEY])
+    told = " and ".join([*keys.values(), *late.values(), key])
     router = opened("nbroute.toml")
     server.reply(text=f"You said {told}")
     router.record(talk)
@@ -232,7 +204,7 @@ def test_no_key_of_the_settings_the_environment_or_an_address_is_recorded(
 
     text = talk.read_text()
     assert told in result.text
-    for secret in (*keys.values(), *late.values(), KEY, "Authorization", server.host):
+    for secret in (*keys.values(), *late.values(), key, "Authorization", server.host):
         assert secret not in text
     assert REMOVED in text
     assert "alphabetical" in text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 from types import SimpleNamespace
 
@@ -57,6 +58,7 @@ SPECIAL = 'Zq9-odd+key/with=signs&<"x">\''
     [
         "Zq9-odd%2Bkey%2Fwith%3Dsigns%26%3C%22x%22%3E%27",
         json.dumps(SPECIAL),
+        html.escape(SPECIAL),
         'Zq9-odd+key/\\\n    with=signs&<"x">\'',
         'Zq9-odd+ key/with=signs&<"x">\'',
     ],
