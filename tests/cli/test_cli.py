@@ -10,7 +10,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from nbroute.cli import WIDTH, cost_table, main
+from nbroute.cli import cost_table, main
 
 CALL = {
     "purpose": "answer", "provider": "openrouter", "error": None,
@@ -41,9 +41,6 @@ FRANCE = "%%route -t SIMPLE\nWhat is the capital of France?"
 FREE = {"cost_source": "equivalent", "provider_kind": "local", "model": "SmolLM2-135M-Instruct"}
 
 
-# The table
-
-
 def test_an_answer_takes_two_lines_with_all_that_matters():
     head, below, _, first, second, *_ = shown(cell(FRANCE, record()))
 
@@ -58,28 +55,17 @@ def test_an_answer_takes_two_lines_with_all_that_matters():
 
 
 def test_no_line_is_wider_than_120_columns_and_none_has_control_characters():
-    long = record(
-        model="vendor/" + "m" * 200,
-        reason="r" * 300,
-        input_tokens=123_456,
-        output_tokens=16_384,
-        latency_ms=1_234_567,
-        cost_source="equivalent",
-        cost_usd=0.0000123,
-    )
+    long = record(model="vendor/" + "m" * 200, reason="r" * 300, latency_ms=1_234_567)
     rows = shown(
         cell("%%route\n" + "長い質問です。" * 30, long),
-        cell("%%route\n\U0001f600" * 90, record(id="2")),
         cell("%%route\nred \x1b[31m alert\nsecond\tline", record(id="3")),
         cell('router.route("hi")', record(id="4")),
     )
 
-    assert WIDTH == 120
     for row in rows[:-4]:
-        assert len(row) + sum("一" <= letter <= "龥" for letter in row) <= WIDTH
-    assert any("$0.000012 (would have cost)" in row for row in rows)
-    assert rows[7].startswith("red [31m alert second line")
-    assert rows[9].startswith('router.route("hi")')
+        assert len(row) + sum("一" <= letter <= "龥" for letter in row) <= 120
+    assert rows[5].startswith("red [31m alert second line")
+    assert rows[7].startswith('router.route("hi")')
 
 
 @pytest.mark.parametrize(
@@ -102,56 +88,21 @@ def test_what_is_unusual_about_an_answer_is_said(fields, ends, told):
     assert told in "\n".join(rows)
 
 
-def test_an_escalated_answer_is_under_the_one_below_it_with_its_prompt():
-    top = record(id="r2", parent="r1", ts=2.0, tier="MEDIUM", escalated=True)
-    rows = shown(cell(FRANCE, top | {"earlier": [record()]}), cell("%route escalate", top))
-
-    assert ["SIMPLE", "MEDIUM"] == [row[40:49].strip() for row in rows[3:7:2]]
-    assert rows[5].startswith("What is the capital of France?")
-    assert rows[6].endswith("(escalated)")
-    assert "shown       2 answers from 2 calls" in rows
-
-
-@pytest.mark.parametrize("value", [None, -1, "x", [], float("inf"), float("nan"), 10**400])
-def test_other_metadata_and_forged_records_do_no_harm_to_the_others(value):
-    odd = cell(FRANCE, record(schema=99), "text", {})
-    assert ["shown       0 answers from 0 calls", "spent       $0"] == shown(odd)
-    forged = [record(id="r2") | {name: value} for name in ("ts", "tier", "latency_ms", "attempts")]
-    forged += [record(id="r2", cost_usd=value, cost_source=value), {"earlier": value}]
-    forged += [record(id="r2") | {"attempts": [value]}, {"compared": [value]}]
-
-    rows = shown(cell(FRANCE, *forged), cell(FRANCE, record()))
-
-    assert any("$0.000012 (list price)" in row for row in rows)
-
-
 def test_real_money_and_what_was_not_billed_are_summed_apart_with_every_call():
     others = CALL | {"cost_usd": 0.1}, CALL | {"status": "error", "cost_usd": 0}
+    top = record(id="r4", parent="r1", ts=2.0, tier="MEDIUM", escalated=True, cost_usd=0)
     rows = shown(
-        cell(FRANCE, record(*others, cost_usd=0.15)),
+        cell(FRANCE, top | {"earlier": [record(*others, cost_usd=0.15)]}),
         cell(FRANCE, record(id="r2", cost_usd=0.5, cost_source="billed")),
         cell(FRANCE, record(id="r3", cost_usd=4.0, **FREE)),
+        cell(FRANCE, record(schema=99), "text", {}),
     )
 
-    assert "shown       3 answers from 5 calls" in rows
+    assert "shown       4 answers from 6 calls" in rows
     assert "spent       $0.75 = $0.25 (list price) + $0.50 (billed)" in rows
     assert any(row.startswith("not billed  $4.00 (what the tiers") for row in rows)
+    assert rows[6].endswith("(escalated)")
 
-
-def test_costs_are_a_table_with_heads_or_json(tmp_path, capsys):
-    nbformat.write(new_notebook(cells=[cell(FRANCE, record())]), tmp_path / "lesson.ipynb")
-
-    assert 0 == main(["costs", str(tmp_path), "--by", "tier"])
-    heads, _, row, *_ = capsys.readouterr().out.splitlines()
-    expected = "tier calls cached tokens in tokens out spent not billed unknown"
-    assert expected.split() == heads.split()
-    assert ["SIMPLE", "1", "0", "21", "9", "$0.000012", "$0", "0"] == row.split()
-    assert 0 == main(["costs", str(tmp_path), "--json"])
-    told = json.loads(capsys.readouterr().out)
-    assert (1, 1) == (told["schema"], told["answers"])
-
-
-# nbroute run
 
 SETUP = f"""
 import json, os
@@ -212,16 +163,13 @@ def test_a_cell_that_fails_is_one_line_and_the_files_are_written(tmp_path, capsy
     assert ["lesson.html", "lesson.ipynb"] == sorted(p.name for p in (tmp_path / "out").iterdir())
 
 
-# Errors of the command line
-
 _CELL = '{"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [%s]}'
 _TAGS = '{"cell_type": "markdown", "id": "a", "source": "", "metadata": {"tags": 3}}'
 
 
 def test_a_file_that_is_not_a_notebook_is_one_line(tmp_path, capsys):
     path = tmp_path / "odd.ipynb"
-    texts = ("", "[]", '{"cells": 3}', "\x00", "[" * 100_000, "9" * 5_000, _CELL % _TAGS)
-    for text in (*texts, _CELL % "null", _CELL % '{"cell_type": "code", "source": 3}'):
+    for text in ("", "[]", "\x00", "[" * 100_000, "9" * 5_000, _CELL % "null", _CELL % _TAGS):
         path.write_text(text)
 
         code, said = said_by(capsys, "run", path)
@@ -259,7 +207,6 @@ def test_what_cannot_be_read_written_or_pulled_is_one_line_before_anything_runs(
     ("words", "said"),
     [
         ("fly", "invalid choice"),
-        ("run", "required"),
         ("run a --record b --replay c", "not allowed with"),
         ("run a --out ~nobody9/x", "there is no such user"),
     ],
