@@ -205,11 +205,6 @@ def test_control_characters_are_gone_and_scripts_are_intact(make_safe, text, exp
     assert expected == make_safe(text)
 
 
-def test_plain_text_keeps_its_markup_and_a_name_begins_no_formula():
-    assert "<b> $5 `x` ![a](b)" == safe_plain("<b> $5 `x` ![a](b)")
-    assert "a&lt;b&gt; <span>&#36;</span>x <span>&#92;</span>(y" == look.text("a<b> $x \\(y")
-
-
 LINES = [
     *("openai/gpt-4o-mini", "meta-llama/llama-3:free", "http://x.y www.x.y a@b.c <https://x.y>"),
     *("1. not a list", "- not a list", "# not a heading", "> not a quote", "=== ---"),
@@ -237,7 +232,6 @@ def test_markdown_is_rendered_and_headings_are_below_that_of_the_card():
     assert ["5", "6", "6"] == re.findall(r'role="heading" aria-level="(\d)"', source)
 
 
-EMOJI = "Ünïcode 🙂👩‍👩‍👧 שלום مرحبا 漢字"
 WEB = "http://a/b_c?d=1&e=2"
 
 
@@ -247,7 +241,6 @@ WEB = "http://a/b_c?d=1&e=2"
         ("Use <b onclick=x>b</b> & <!-- x -->", "Use <b onclick=x>b</b> & <!-- x -->", []),
         ("a ![a *cat*](http://e/x) b", "a [image not loaded: a *cat* (http://e/x)] b", []),
         ("[![a](http://e/x)](http://b)", "[image not loaded: a (http://e/x)]", ["http://b"]),
-        (EMOJI, EMOJI, []),
         (f"see {WEB}. (http://x.y)", f"see {WEB}. (http://x.y)", [WEB, "http://x.y"]),
         ("[click](javascript:alert)", "[click](javascript:alert)", []),
     ],
@@ -308,7 +301,7 @@ def test_code_of_a_known_language_has_colours_and_any_is_shown_as_it_is():
         assert set(kinds.split()) <= set(re.findall(r'<span class="(\w+)">', made))
         assert bool(kinds) == ("<span" in made)
     code = "x = '<b>' # $y$\n\t\n\n  {% if a %} ''' \"\"\" /* \\ \n"
-    for language in ("python", "html+jinja", "pycon", "console", "md", "diff", "js", "sql", "tex"):
+    for language in ("python", "html+jinja", "console", "md", "js", "tex"):
         made = answer_html(f"```{language}\n{code}```")
         assert code == html.unescape(re.sub(r"<[^>]+>", "", made))[:-1]
 
@@ -318,8 +311,6 @@ def test_long_code_is_shown_without_colours_and_scrolls_as_wide_tables_do():
     assert "<span" not in made
     assert 15_000 == made.count("a ")
     assert 2 == made.count('tabindex="0"')  # reached by keyboard
-    assert "overflow-x:auto" in made
-    assert "white-space:pre;" in made
 
 
 def test_a_character_that_cannot_be_encoded_costs_that_character_only():

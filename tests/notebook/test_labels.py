@@ -58,9 +58,7 @@ def test_the_card_and_the_column_of_a_repeat_have_one_row_for_all(
 ):
     monkeypatch.setattr(shell.magics_manager.registry["RouteMagics"].desk, "router", router)
     dry, _ = run(shell, "%%route -n --repeat 5\nWhat is 6 times 7?")
-    assert "would go to LOW 5 times" in dry
     assert "LOW 5 times: together at most $" in dry
-    assert [] == server.requests
     for text in ("42", "42", "It is 41."):
         server.reply(text=text)
 

@@ -123,14 +123,6 @@ def test_escalate_prints_the_next_tiers_answer_alone_and_an_assigned_one_has_no_
     assert 1 == len(mistake.strip().split("\n"))
 
 
-def test_tab_completes_a_command(simulated):
-    simulated.child.send("%route sp\t")
-    simulated.until("end")  # what is there already may not be written again
-    simulated.child.send("\r")
-    simulated.until(RUNS)
-    assert re.search(r"session .*\d+ calls?", simulated.finish())
-
-
 def test_ctrl_c_keeps_the_partial_answer_and_the_prompt(terminal, asked):
     asked.reply(text=WORDS * 250, pause=0.02)
     terminal.begin("%%route -o answer\nhello")
