@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import os
-import signal
 import subprocess
 import sys
 import threading
 from collections import Counter
-from contextlib import closing
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -20,10 +19,8 @@ from loopback import Reply, prompt_of
 
 from nbroute.errors import AuthError, BudgetExceeded, Interrupted, PromptError, SettingsError
 from nbroute.evaluate.training_data import read_labels
-from nbroute.router import Router
 
 ROOT = Path(__file__).parents[2]
-DOWN = Reply(status=500, error="the disk is full")
 
 
 def echo(sent) -> Reply:
@@ -41,9 +38,8 @@ def prompts():
 
 
 def test_every_prompt_is_asked_of_every_contender_and_a_row_is_a_comparison(
-    router, server, prompts, capsys, monkeypatch
+    router, server, prompts
 ):
-    monkeypatch.setenv("NBROUTE_STATIC", "1")
     server.handler, told = echo, []
 
     grid = router.compare(prompts, ["LOW", "TOP"], progress=lambda *seen: told.append(seen))
@@ -55,19 +51,12 @@ def test_every_prompt_is_asked_of_every_contender_and_a_row_is_a_comparison(
     assert {1} == set(sent_to(server).values())
     assert ["small on two", "large on two"] == [column.text for column in grid[1].columns]
     assert grid[-1].prompt == "three" == grid[2].prompt
-    assert ["one", "two"] == [one.prompt for one in grid[:2]]
     assert "LOW" == grid[0].picked
     assert grid[0].column("TOP").note.endswith("this is two tiers more expensive")
     with pytest.raises(IndexError, match="row 3 of a grid of 3"):
         grid[3]
-    # one bar counts all answers, or a function is told
-    assert list(range(1, 10)) == [done for done, _, _ in told]
-    assert (9, True) == (told[-1][1], told[-1][2].usd > 0)
-    assert "" == capsys.readouterr().err
-    router.compare(prompts, ["LOW", "TOP"], progress=True)
-    drawn = capsys.readouterr().err
-    assert "9/9" in drawn
-    assert "step" in drawn
+    assert [(done, 9) for done in range(1, 10)] == [one[:2] for one in told]
+    assert 0 == len(router.compare(iter(()), ["LOW", "TOP"], progress=False).frame())
 
 
 def test_each_prompt_is_classified_once_and_told_apart_unless_picks_are_left_out(
@@ -81,46 +70,37 @@ def test_each_prompt_is_classified_once_and_told_apart_unless_picks_are_left_out
     grid = router.compare(prompts, ["LOW"], picks=False)
 
     assert {"classify": 3, "answer": 9} == Counter(row["purpose"] for row in rows)
-    assert {whole.id} == {row["comparison"] for row in rows} == {one.id for one in whole}
+    assert {whole.id} == {row["comparison"] for row in rows}
     assert [False, False, True] * 3 == list(whole.frame()["picked"])
     assert ["LOW", "MID", "TOP", "(routing)"] == list(whole.totals().index)
     assert whole.totals().loc["(routing)", "usd"] > 0
     assert router.spend().usd == whole.cost.usd + grid.cost.usd
     assert grid.frame()["picked"].isna().all()
-    assert grid[0].picked is None
     assert "not asked for" in grid[0].columns[0].note
-    assert ["LOW"] == list(grid.totals().index)
+
+
+def not_two(sent) -> Reply:
+    """The large model fails on the prompt 'two'."""
+    fails = (sent["model"], prompt_of(sent)) == ("large", "two")
+    return Reply(status=500, error="the disk is full") if fails else echo(sent)
 
 
 def test_a_prompt_that_fails_or_is_none_is_a_row_with_its_error(router, server):
-    server.handler = lambda sent: (
-        DOWN if (sent["model"], prompt_of(sent)) == ("large", "two") else echo(sent)
-    )
-    prompts = ["one", "two", None, float("nan"), 5, "", "\0", "two"]
+    server.handler = not_two
 
-    grid = router.compare(prompts, ["LOW", "TOP"], progress=False)
+    grid = router.compare(["one", "two", None, 5, ""], ["LOW", "TOP"], progress=False)
 
     frame = grid.frame()
     top = frame[frame["contender"] == "TOP"]
-    assert ["ok", *["error"] * 7] == list(top["status"])
+    assert ["ok", *["error"] * 4] == list(top["status"])
     assert "the disk is full" in top["error"].iloc[1]
     assert "a missing value" in top["error"].iloc[2]
-    assert ["", "", "5"] == list(top["prompt"].iloc[2:5])
     assert isinstance(grid[2].columns[0].error, PromptError)
     assert ["ok", "error"] == [column.status for column in grid[1].columns]
-    assert [5, 7] == list(grid.totals().loc[["LOW", "TOP"], "failed"])
-    assert repr(grid).startswith("<Grid of 8 prompts: LOW 3 answered, 5 failed, TOP 1 answered")
-    assert "two" not in repr(grid)
+    assert [3, 4] == list(grid.totals().loc[["LOW", "TOP"], "failed"])
+    assert repr(grid).startswith("<Grid of 5 prompts: LOW 2 answered, 3 failed, TOP 1 answered")
     with pytest.raises(SettingsError, match="'LOW' has no answer to vote for: there is no prompt"):
         grid.vote(2, "LOW")
-
-
-def test_no_prompts_make_an_empty_grid(router, server):
-    grid = router.compare(iter(()), ["LOW", "TOP"])
-
-    assert 0 == len(grid) == len(grid.frame()) == len(grid.costs()) == len(grid.votes())
-    assert (0, []) == (grid.cost.usd, server.requests)
-    assert "0 prompts" in repr(grid)
 
 
 @pytest.mark.parametrize(
@@ -129,17 +109,12 @@ def test_no_prompts_make_an_empty_grid(router, server):
         ({"thread": "trip"}, "thread"),
         ({"observe": print}, "observe is for one prompt"),
         ({"workers": 0}, "a whole number from 1 up"),
-        ({"max_tokens": 0}, "a whole number from 1 up"),
-        ({"classifier": "ngarms"}, "did you mean 'ngrams'"),
         ({"to": "grid.sqlite"}, "a grid goes into a folder"),
-        *(({"to": to}, "to=") for to in (3, "a\0b", "a" * 400, b"bytes")),
+        ({"to": "a" * 400}, "to="),
         ({"resume": "grid"}, "give the grid that was interrupted"),
         ({"resume": object(), "to": "grid"}, "leave to and fresh out"),
         ({"executor": None}, "unknown option 'executor'"),
-        (
-            {"prompt": pd.DataFrame({"prompt": ["one"]})},
-            r"router\.compare\(frame\['prompt'\]\)",
-        ),
+        ({"prompt": pd.DataFrame({"prompt": ["one"]})}, r"router\.compare\(frame\['prompt'\]\)"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_and_nothing_is_sent(router, server, arguments, said):
@@ -159,10 +134,6 @@ def test_costs_are_prompts_by_contenders(router, prompts):
     assert (costs["LOW"] < costs["TOP"]).all()
     assert 3 == totals.loc["LOW:nobody-knows-this", "unknown"]
     assert costs["TOP"].sum() == pytest.approx(totals.loc["TOP", "usd"])
-    with closing(Router(profile="simulated")) as simulated:
-        totals = simulated.compare(["What is 2 + 2?"], ["SIMPLE"], progress=False).totals()
-    assert 0 == totals.loc["SIMPLE", "usd"]
-    assert totals.loc["SIMPLE", "equivalent_usd"] > 0
 
 
 def test_a_budget_that_is_used_up_leaves_rows_not_sent_and_a_refused_key_its_error(
@@ -174,22 +145,15 @@ def test_a_budget_that_is_used_up_leaves_rows_not_sent_and_a_refused_key_its_err
 
     assert ["ok", "not sent"] * 3 == list(grid.frame()["status"])
     assert grid.stopped.startswith("TOP: BudgetExceeded")
-    column = grid[0].column("TOP")
-    assert ("not sent", True) == (column.status, isinstance(column.error, BudgetExceeded))
+    assert isinstance(grid[0].column("TOP").error, BudgetExceeded)
     server.answer(Reply(status=401, error="wrong key"))
-    column = router.compare(prompts, ["LOW"])[0].columns[0]
-    assert isinstance(column.error, AuthError)
-    assert column.result is not None
-
-
-# Votes
+    assert isinstance(router.compare(prompts, ["LOW"])[0].columns[0].error, AuthError)
 
 
 def test_votes_are_kept_by_row_and_outlive_the_kernel(make_router, prompts, tmp_path):
     def compared():
-        return make_router(ledger=tmp_path / "votes.sqlite").compare(
-            prompts, ["LOW", "TOP"], to="grid"
-        )
+        router = make_router(ledger=tmp_path / "votes.sqlite")
+        return router.compare(prompts, ["LOW", "TOP"], to="grid")
 
     grid = compared()
     grid.vote(1, "LOW")
@@ -202,8 +166,6 @@ def test_votes_are_kept_by_row_and_outlive_the_kernel(make_router, prompts, tmp_
         assert [None, "TOP", "LOW"] == list(votes["voted"]) == [one.voted for one in again]
         assert ["LOW"] * 3 == list(votes["picked"])
         assert [("b", "TOP"), ("c", "LOW")] == list(frame[frame["voted"]]["contender"].items())
-    again.vote(1, "LOW")
-    assert "LOW" == again[1].voted
 
 
 def test_votes_make_labels_as_fit_reads_them(make_router):
@@ -218,19 +180,13 @@ def test_votes_make_labels_as_fit_reads_them(make_router):
 
     assert ["LOW"] * 30 + ["TOP"] * 30 == list(labels["tier"])
     assert prompts == list(labels["prompt"])
-    assert ["LOW", "TOP"] == sorted(set(router.labels()["tier"]))
     assert 60 == len(read_labels(labels, router.ladder).prompts)
-
-
-# Continued
 
 
 def test_the_same_call_sends_only_what_is_missing_and_fresh_begins_anew(
     make_router, server, prompts
 ):
-    server.handler = lambda sent: (
-        DOWN if (sent["model"], prompt_of(sent)) == ("large", "two") else echo(sent)
-    )
+    server.handler = not_two
     asked = {"tiers": ["LOW", "TOP"], "to": "grid", "cache": "off"}
     first = make_router().compare(prompts, **asked)
     before = sent_to(server)
@@ -244,15 +200,14 @@ def test_the_same_call_sends_only_what_is_missing_and_fresh_begins_anew(
     assert "in 'grid'" in repr(again)
     assert 3 == len(list(Path("grid").iterdir()))
     before = sent_to(server)
-    more = make_router().compare(prompts, **asked | {"tiers": ["LOW", "LOW:acme/new"]})
+    make_router().compare(prompts, **asked | {"tiers": ["LOW", "LOW:acme/new"]})
     assert {"acme/new"} == {model for model, _ in sent_to(server) - before}
-    assert ["LOW", "LOW:acme/new"] == list(more.costs().columns)
     with pytest.raises(SettingsError, match="max_tokens was not given and is 5"):
         make_router().compare(prompts, **asked, max_tokens=5)
     assert first.id != make_router().compare(prompts, **asked, fresh=True).id
 
 
-@pytest.mark.parametrize("model", ["m" * 400, "漢" * 400, "../../up", "half-\ud83d"])
+@pytest.mark.parametrize("model", ["漢" * 400, "../../up", "half-\ud83d"])
 def test_a_grid_keeps_models_whose_names_no_file_could_have(router, server, model):
     asked = {"tiers": [f"LOW:{model}"], "to": "grid"}
 
@@ -268,18 +223,14 @@ class Gate:
     """A handler that lets so many answers through, calls `act`, and holds the rest a while."""
 
     def __init__(self, free: int, act) -> None:
-        self.left = free
-        self.act = act
-        self.lock = threading.Lock()
+        self.places, self.free, self.act = itertools.count(), free, act
         self.open = threading.Event()
 
     def __call__(self, sent) -> Reply:
-        with self.lock:
-            self.left -= 1
-            last = self.left == -1
-        if last:
+        place = next(self.places)
+        if place == self.free:
             self.act()
-        if self.left < 0:
+        if place >= self.free:
             self.open.wait(0.5)
         return echo(sent)
 
@@ -302,30 +253,15 @@ def test_a_stopped_grid_is_in_the_error_and_is_continued(router, server):
     assert sum(sent_to(server).values()) <= 14
 
 
-def test_ctrl_c_in_the_first_pass_leaves_a_grid_that_can_be_looked_at(router, server):
-    server.handler = Gate(1, lambda: os.kill(os.getpid(), signal.SIGINT))
-
-    with pytest.raises(Interrupted, match="the same call continues") as caught:
-        router.compare(["one", "two", "three"], ["LOW", "TOP"], to="grid", workers=1)
-
-    grid = caught.value.result
-    assert ["ok", "not sent"] == [column.status for column in grid[0].columns]
-    assert grid.costs()["TOP"].isna().all()
-
-
-PROGRAM = """
-from nbroute.router import Router
+def test_a_killed_process_loses_what_ran_and_no_more(server, file_router):
+    router, reached = file_router(), threading.Event()
+    server.handler = gate = Gate(11, reached.set)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    program = """from nbroute.router import Router
 prompts = [f"prompt {n}" for n in range(8)]
 Router("nbroute.toml").compare(prompts, to="grid", workers=2, progress=False)
 """
-
-
-def test_a_killed_process_loses_what_ran_and_no_more(server, file_router):
-    router = file_router()
-    reached = threading.Event()
-    server.handler = gate = Gate(11, reached.set)
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    child = subprocess.Popen([sys.executable, "-c", PROGRAM], env=environment)
+    child = subprocess.Popen([sys.executable, "-c", program], env=environment)
     assert reached.wait(60)
     child.kill()
     child.wait(60)

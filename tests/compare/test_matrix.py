@@ -6,36 +6,24 @@ import csv
 import json
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 from loopback import Reply, prompt_of
 
 from nbroute.checks import own
-from nbroute.compare.matrix import ROWS, chosen, headlines, lines_of, overview, share, totals_of
+from nbroute.compare.matrix import ROWS, chosen, headlines, lines_of, overview, totals_of
 from nbroute.errors import PromptError, SettingsError
 
 TABLE = {"word": ["cat", "dog"], "lang": ["French", "German"]}
-TEMPLATE = "Say {{word}} in {{lang}}."
-SAID = ["Say cat in French.", "Say dog in German."]
-
-
-# Over a table
 
 
 @pytest.mark.parametrize(
     ("template", "over", "prompts", "index"),
     [
-        (TEMPLATE, TABLE, SAID, [0, 1]),
-        (TEMPLATE, pd.DataFrame(TABLE), SAID, [0, 1]),
-        (TEMPLATE, pd.DataFrame(TABLE).to_dict("records"), SAID, [0, 1]),
+        ("{{word}}", TABLE, ["cat", "dog"], [0, 1]),
+        ("{{word}}", pd.DataFrame(TABLE).to_dict("records"), ["cat", "dog"], [0, 1]),
         ("{{word}}", pd.Series(["a", "b"], ["x", "y"], name="word"), ["a", "b"], ["x", "y"]),
-        (
-            "{{n}} times {{x}}",
-            pd.DataFrame({"n": [3, 4], "x": [0.5, np.float64(2)], "🙂 name": ["a", "b"]}),
-            ["3 times 0.5", "4 times 2.0"],
-            [0, 1],
-        ),
+        ("{{n}} to {{x}}", pd.DataFrame({"n": [3], "x": [0.5]}), ["3 to 0.5"], [0]),
         ("{{a}}", {"a": ["{{b}}"], "b": ["x"]}, ["{{b}}"], [0]),
     ],
 )
@@ -46,14 +34,13 @@ def test_a_template_is_filled_once_for_each_row_of_a_table(router, template, ove
     assert index == list(grid.costs().index)
 
 
-@pytest.mark.parametrize("nothing", [None, float("nan"), np.float32("nan"), pd.NA, pd.NaT])
+@pytest.mark.parametrize("nothing", [None, float("nan"), pd.NA, pd.NaT])
 def test_a_row_with_a_missing_value_is_not_sent_and_says_which(router, server, nothing):
     over = pd.DataFrame({"word": ["cat", nothing]}, dtype=object)
 
     grid = router.compare("Say {{word}}", ["LOW", "TOP"], over=over)
 
     assert 2 == len(server.requests)
-    assert [{"word": "cat"}] == list(grid.rows[:1])
     assert "PromptError: word missing in this row" in grid.frame()["error"].iloc[-1]
     assert "word missing in this row" == lines_of(grid)[1].error
 
@@ -64,55 +51,37 @@ def test_a_row_with_a_missing_value_is_not_sent_and_says_which(router, server, n
         ("{{wrod}}", {"over": TABLE}, "no such column; did you mean 'word'"),
         ("hello", {"over": TABLE}, "each of 2 rows would ask the same"),
         ("{{word}}", {"over": {"word": []}}, "over has no rows"),
-        ("{{word}}", {"over": pd.DataFrame({"word": []})}, "over has no rows"),
         ("{{a}}", {"over": {"a": ["a"], "b": []}}, "not equally long: a has 1, b has 0"),
         ("{{word}}", {"over": ["cat", "dog"]}, "give each list a name"),
         ("{{word}}", {"over": "cat"}, "over is 'cat'"),
         ("{{word}}", {"over": {"word": "cat"}}, "give a list"),
-        (
-            "{{a}}",
-            {"over": pd.DataFrame([[1, 2]], columns=["a", "a"])},
-            "two columns called 'a'",
-        ),
+        ("{{a}}", {"over": pd.DataFrame([[1, 2]], columns=["a", "a"])}, "two columns called 'a'"),
         (["a"], {"over": TABLE}, "the prompt is one text"),
         ("one", {"systems": {}}, "systems is empty"),
         ("one", {"systems": "Be terse."}, "give texts by name"),
-        ("one", {"systems": {"a": 3}}, "give texts by name"),
         ("one", {"systems": {"a": "x"}, "system": "y"}, "both given"),
     ],
 )
-def test_what_cannot_be_used_is_told_before_anything_is_sent(
-    router, server, template, options, said
-):
+def test_what_cannot_be_used_is_told_and_nothing_is_sent(router, server, template, options, said):
     with pytest.raises((SettingsError, PromptError), match=said):
         router.compare(template, **options)
 
     assert [] == server.requests
 
 
-# System prompts
-
-
 def test_system_prompts_are_columns_and_kept_with_the_grid(router, server):
-    server.handler = lambda sent: Reply(
-        text=next(m["content"] for m in sent["messages"] if m["role"] == "system")
-    )
+    server.handler = lambda sent: Reply(text=sent["messages"][0]["content"])
     prompts = {"@terse": "Be terse.", "@long": "Explain."}
 
     grid = router.compare(["one", "two"], ["LOW"], systems=prompts, to="grid")
-    both = router.compare("one", ["LOW", "TOP"], systems=list(prompts.values()))
+    both = router.compare("one", ["LOW"], systems=list(prompts.values()))
 
     assert ["@terse", "@long"] * 2 == list(grid.frame()["contender"])
     assert ["Be terse.", "Explain."] * 2 == list(grid.frame()["text"])
-    assert ["LOW 1: Be terse.", "LOW 2: Explain.", "TOP 1: Be terse.", "TOP 2: Explain."] == [
-        column.contender.name for column in both.columns
-    ]
-    assert ["Be terse.", "Explain."] * 2 == [column.text for column in both.columns]
+    assert ["1: Be terse.", "2: Explain."] == [one.contender.name for one in both.columns]
     with pytest.raises(SettingsError, match=r"system was 'Be terse\.' and is 'Sing\.'"):
         router.compare(["one"], ["LOW"], systems={"@terse": "Sing."}, to="grid")
 
-
-# A grid as one looks at it
 
 ANSWERS = {
     ("small", "capital"): "Paris",
@@ -124,86 +93,73 @@ ANSWERS = {
 }
 
 
+def answer(sent):
+    """As above; the large model is down for what is not among them."""
+    key = sent["model"], prompt_of(sent)
+    return Reply(text=ANSWERS[key]) if key in ANSWERS else Reply(status=500, error="down")
+
+
 def places(lines):
     return [one.place for one in lines]
 
 
-def is_short(text):
-    return len(text) < 15
-
-
 def test_answers_that_say_another_thing_disagree_and_votes_are_shares(router, server):
-    server.handler = lambda sent: Reply(text=ANSWERS[sent["model"], prompt_of(sent)])
+    server.handler = answer
     grid = router.compare(["capital", "sum", "moon"], ["LOW", "TOP"])
     lines = lines_of(grid)
 
     assert [1, 2] == places(chosen(lines, "disagree"))
     assert 0 == places(chosen(lines, "all", "most different first"))[-1]
+    assert [1] == places(chosen(lines, "most expensive"))
+    assert 1 == places(chosen(lines, "all", "most expensive first"))[0]
     grid.vote(0, "LOW")
     grid.vote(1, "TOP")
     low, top = totals_of(grid, lines_of(grid))
     assert (1, 2) == low.votes[:2] == top.votes[:2]
-    assert "1 of 2 (9% to 91%)" == str(low.votes)
     assert "cheapest good enough in 1 of 2 (9% to 91%)" in low.told
     assert "LOW" == lines_of(grid)[0].voted
 
 
-def test_lines_are_filtered_by_failures_and_cost(router, server):
-    server.handler = lambda sent: (
-        Reply(status=500, error="down")
-        if (prompt_of(sent), sent["model"]) == ("b", "large")
-        else Reply(text="word " * (40 if prompt_of(sent) == "c" else 1))
-    )
-    grid = router.compare(["a", "b", "c", None], ["LOW", "TOP"])
+def test_lines_are_filtered_by_failures_which_are_counted(router, server):
+    server.handler = answer
+    grid = router.compare(["capital", "unheard of", "moon", None], ["LOW", "TOP"])
     lines = lines_of(grid)
 
     assert [1, 3] == places(chosen(lines, "failed"))
-    assert [2] == places(chosen(lines, "most expensive"))
-    assert 2 == places(chosen(lines, "all", "most expensive first"))[0]
-    low, top = totals_of(grid, lines)
-    assert (1, 2) == (low.failed, top.failed)
-    assert "2 not answered" in top.told
-    told = headlines(grid, lines, [low, top])
+    totals = totals_of(grid, lines)
+    assert [2, 2] == [total.failed for total in totals]
+    assert "2 not answered" in totals[0].told
+    told = headlines(grid, lines, totals)
     assert told[0].startswith("4 prompts × 2 columns · $0.0")
     assert "an answer is missing for 2 prompts" in told[1]
 
 
 def test_checks_are_counted_and_the_cheapest_that_passes_them_is_named(router, server):
-    server.handler = lambda sent: Reply(text=ANSWERS[sent["model"], prompt_of(sent)])
+    server.handler, checks = answer, [own(lambda text: len(text) < 15, "is_short")]
 
-    grid = router.compare(["capital", "sum"], ["LOW", "TOP"], checks=[own(is_short, "is_short")])
+    grid = router.compare(["capital", "sum"], ["LOW", "TOP"], checks=checks)
+
     lines = lines_of(grid)
-
-    assert grid.checked
     assert [(2, 2), (0, 2)] == [total.passed[:2] for total in totals_of(grid, lines)]
     assert [True, False] * 2 == list(grid.frame()["passed"])
     assert [0, 1] == places(chosen(lines, "disagree"))
-    assert ("", True) == (lines[0].why[0], lines[0].why[1].startswith("is_short: "))
+    assert lines[0].why[1].startswith("is_short: ")
     shown = overview(grid, lines)
     assert "a check failed for 2 prompts" in shown.above[1]
     assert "LOW is the cheapest that passes every check" in shown.above
     assert ["prompt", "LOW", "TOP"] == shown.head
     assert ["1. capital", "Paris"] == shown.rows[0][:2]
     assert shown.rows[0][2].startswith("✗ The capital")
-    assert shown.below[0].startswith("LOW: $0.0")
     assert "passes 2 of 2" in shown.below[0]
     assert f"and {ROWS} more rows: grid.frame() has all" == overview(grid, lines * ROWS).below[-1]
-    grid = router.compare(["capital", "moon"], ["LOW", "TOP"], checks=[own(is_short, "is_short")])
-    told = headlines(grid, lines_of(grid), totals_of(grid, lines_of(grid)))
-    assert any("none passes every check; LOW comes closest: 1 of 2" in one for one in told)
-
-
-@pytest.mark.parametrize(
-    ("hits", "of", "low", "high"),
-    [(0, 10, 0.0, 0.2775), (10, 10, 0.7225, 1.0), (7, 10, 0.3968, 0.8922), (0, 0, 0.0, 1.0)],
-)
-def test_the_interval_is_wilsons(hits, of, low, high):
-    assert (low, high) == pytest.approx(share(hits, of)[2:], abs=0.0005)
+    grid = router.compare(["capital", "moon"], ["LOW", "TOP"], checks=checks)
+    told = "".join(headlines(grid, lines_of(grid), totals_of(grid, lines_of(grid))))
+    assert "none passes every check; LOW comes closest: 1 of 2" in told
 
 
 def test_a_grid_is_written_as_csv_and_json_lines_and_no_cell_is_run(router, server):
     server.handler = lambda sent: Reply(text='=HYPERLINK("x")\n"a", שלום 🙂')
-    cells = ["cat", "  =1+1", "\uff1d1", "a\r\nb", "x\0y", "1 = 1"]
+    cells = ["cat", "  =1+1", "\uff1d1", "a\r\nb", "1 = 1"]
     grid = router.compare("Say {{text}}", ["LOW"], over={"text": cells})
 
     grid.export("grid.csv")
@@ -212,14 +168,11 @@ def test_a_grid_is_written_as_csv_and_json_lines_and_no_cell_is_run(router, serv
     with Path("grid.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     told = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
-    written = ["cat", "'  =1+1", "'\uff1d1", "a\r\nb", "x\ufffdy", "1 = 1"]
+    written = ["cat", "'  =1+1", "'\uff1d1", "a\r\nb", "1 = 1"]
     assert written == [row["over_text"] for row in rows]
-    assert written == list(pd.read_csv("grid.csv")["over_text"])
     assert {'\'=HYPERLINK("x")\n"a", שלום 🙂'} == {row["text"] for row in rows}
     assert {'=HYPERLINK("x")\n"a", שלום 🙂'} == {row["text"] for row in told}
-    for name, says in (
-        ("grid.xlsx", r"neither \.csv nor \.jsonl"),
-        ("nowhere/grid.csv", "cannot be written"),
-    ):
-        with pytest.raises(SettingsError, match=says):
-            grid.export(name)
+    with pytest.raises(SettingsError, match=r"neither \.csv nor \.jsonl"):
+        grid.export("grid.xlsx")
+    with pytest.raises(SettingsError, match="cannot be written"):
+        grid.export("nowhere/grid.csv")
