@@ -7,8 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from ledgers import cap, database, ended, python, running
 from reports import DAY, NOON
 
@@ -65,45 +63,6 @@ def test_a_budget_is_taken_from_by_what_it_is_for(ledger, spent, of, call, remai
         ledger.append(ended(f"a{number}", usd, **changes))
 
     assert Decimal(remains) == left(ledger, of, **call)
-
-
-AMOUNT = st.decimals(0, 10, places=9) | st.none()
-rows = st.builds(
-    running,
-    st.sampled_from("abc"),
-    AMOUNT,
-    cost_usd=AMOUNT,
-    status=st.sampled_from(["running", "ok", "error"]),
-    session=st.sampled_from(["s1", "s2"]),
-    feature=st.sampled_from([None, "chat"]),
-    ts=st.sampled_from([NOON, NOON + DAY]),
-    provider_kind=st.sampled_from(["remote", "local"]),
-)
-
-
-@settings(deadline=None, max_examples=50)
-@given(st.lists(rows, max_size=12), st.sampled_from(["remote", "local"]))
-def test_what_is_used_is_the_sum_over_the_last_row_of_each_attempt(written, kind):
-    last = {(row.session, row.id): row for row in written}
-    alike = [row for row in last.values() if row.provider_kind == kind]
-    caps = {
-        cap(usd=1000): [r for r in alike if r.session == "s1"],
-        cap("day", "2026-11-22", 1000): [r for r in alike if r.ts > NOON],
-        cap("feature", "chat", 1000): [r for r in alike if r.feature],
-    }
-    with SqliteLedger(None) as ledger:
-        for row in written:
-            ledger.append(row)
-        told = {of: left(ledger, of, provider_kind=kind) for of in caps}
-
-    def counted(row):
-        held = row.reserved_usd if row.status == "running" else None
-        return max(row.cost_usd or Decimal(0), held or Decimal(0))
-
-    assert {of: 1000 - sum(map(counted, its)) for of, its in caps.items()} == told
-
-
-# Threads and processes
 
 
 def test_threads_that_share_a_file_lose_nothing_and_cannot_overspend_together(path):
@@ -195,11 +154,3 @@ def test_a_killed_kernel_loses_nothing_and_its_reservation_counts_for_a_while(le
         later.append(ended("a1", "0"))
 
         assert Decimal("0.7") == left(later, of_day)
-
-
-def test_a_time_that_no_calendar_has_is_recorded_and_can_be_read(ledger):
-    for number, ts in enumerate([1e20, -86_400.0, 2.5e11, float("inf")]):
-        ledger.append(ended(f"a{number}", ts=ts))
-
-    assert Decimal("0.6") == left(ledger, cap(), ts=1e20)
-    assert [4, 4, 4] == [len(ledger.rows()), len(ledger.frame()), len([*ledger.report_rows()])]

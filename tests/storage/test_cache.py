@@ -95,7 +95,7 @@ def test_a_file_that_cannot_be_used_is_an_error_that_says_the_cure(cache, path, 
     cure = "file is not a database; move the file away, or set cache_file in nbroute.toml"
     with pytest.raises(RecordError, match=f"cannot read the cache.*{cure}"):
         cache.get("key")
-    with pytest.raises(RecordError, match=f"cannot write the cache.*{cure}"):
+    with pytest.raises(RecordError, match=f"cannot write the cache '.*{cure}"):
         cache.put("key", REPLY)
     with closing(FileCache(path / "cache.sqlite")) as below:
         assert below.get("key") is None

@@ -14,9 +14,8 @@ from damage import mutated
 from nbroute.errors import RecordError
 from nbroute.notebook.lines import session_text
 from nbroute.router import Router
-from nbroute.storage.cache import FileCache
 from nbroute.storage.ledger import SqliteLedger
-from nbroute.types import Attempt, Reply, Usage
+from nbroute.types import Attempt
 
 FORGED = ["X'ff00'", "CAST(X'ff41' AS TEXT)", "'text'", "1e999", "-1", "NULL", "1 << 62"]
 PLAIN = Attempt("a", 1.79e9, "s1", "r", "SIMPLE", "p", "remote", "m", cost_source="list")
@@ -81,23 +80,3 @@ def test_a_ledger_with_forged_rows_stops_no_call(tmp_path, ledger, forged):
         found.add(refused(path) > 0)
 
     assert True in found
-
-
-def test_a_cache_with_changed_bytes_raises_nothing_else(tmp_path):
-    path = tmp_path / "cache.sqlite"
-    reply = Reply("text " * 9, "m", Usage(3, 4, 1, Decimal("0.1")), "stop", 1.0, 2.0)
-    with contextlib.closing(FileCache(path)) as cache:
-        for number in range(20):
-            cache.put(f"k{number}", reply)
-    whole, damaged = path.read_bytes(), 0
-
-    for seed in range(12):
-        path.write_bytes(mutated(whole, random.Random(seed)))  # noqa: S311 - no secret
-        with contextlib.closing(FileCache(path)) as cache:
-            for number in range(20):
-                try:
-                    cache.get(f"k{number}")
-                except RecordError:
-                    damaged += 1
-
-    assert 0 < damaged < 12 * 20

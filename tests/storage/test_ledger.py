@@ -6,7 +6,6 @@ import multiprocessing
 import sqlite3
 import threading
 import time
-import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -30,8 +29,6 @@ from nbroute.storage.cache import m001_replies
 from nbroute.storage.ledger import SqliteLedger
 from nbroute.storage.schema import m001_attempts, m005_sums
 from nbroute.types import Attempt, Price
-
-# Rows
 
 amounts = st.decimals(0, 1000, places=9) | st.none()
 words = st.text(st.characters(exclude_categories=["Cs"]))
@@ -89,28 +86,20 @@ def test_the_last_row_of_an_attempt_counts_oldest_first_and_in_a_table_with_type
     assert [True, False] == list(frame["cost_usd"].isna())
 
 
-def test_what_is_written_can_neither_be_changed_nor_deleted(ledger, path):
-    ledger.append(attempt())
-    ledger.label(said())
-
-    for table in ("attempts", "labels"):
-        for change in (f"UPDATE {table} SET session = ''", f"DELETE FROM {table}"):  # noqa: S608
-            with pytest.raises(sqlite3.IntegrityError, match="append-only"):
-                stored(path, change)
-
-
-def test_labels_come_back_as_they_went_in_of_all_or_of_one_session_oldest_first(ledger, path):
+def test_labels_come_back_oldest_first_and_what_is_written_cannot_be_changed(ledger, path):
     first = said("l1", ts=NOON + 2, needed=None, feedback="bad", comparison="c1", feature="bot")
-    second, third = said("l2", session="s2", prompt="x" * 5_000_000), said("l3", ts=NOON + 1)
-    for label in (first, second, replace(third, prompt="é \ud83d 你好")):
+    second, third = said("l2", session="s2"), said("l3", ts=NOON + 1, prompt="é \ud83d 你好")
+    for label in (first, second, third):
         ledger.label(label)
+    ledger.append(attempt())
 
     with SqliteLedger(path) as other:
         assert [second, replace(third, prompt="é ? 你好"), first] == other.labels()
         assert ["l3", "l1"] == [label.id for label in other.labels(session="s1")]
-
-
-# Sums
+    for table in ("attempts", "labels"):
+        for change in (f"UPDATE {table} SET session = ''", f"DELETE FROM {table}"):  # noqa: S608
+            with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+                stored(path, change)
 
 
 def test_spend_keeps_real_money_equivalents_and_unknown_costs_apart(ledger):
@@ -217,9 +206,6 @@ def test_the_sums_that_are_kept_say_what_the_rows_say(written, late):
     assert {k: v for k, v in report.by_tier.items() if v.calls} == tiers
 
 
-# Processes and open files
-
-
 def test_a_forked_child_and_a_new_file_in_place_of_one_that_was_deleted_are_written_to(
     ledger, path
 ):
@@ -241,26 +227,15 @@ def test_a_forked_child_and_a_new_file_in_place_of_one_that_was_deleted_are_writ
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="looks at the open files")
-def test_a_ledger_that_is_closed_or_only_dropped_leaves_no_file_open(path):
-    def opened():
-        links = [one for one in Path("/proc/self/fd").iterdir() if one.is_symlink()]
-        return [one for one in links if str(one.readlink()).startswith(str(path))]
-
-    ledger = SqliteLedger(path)
+def test_a_ledger_that_is_closed_leaves_no_file_open_and_can_be_written_to_again(ledger, path):
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(ledger.append, [attempt(f"a{number}") for number in range(10)]))
-    assert opened()
     ledger.close()
-    ledger.close()
-    assert not opened()
+    links = [one for one in Path("/proc/self/fd").iterdir() if one.is_symlink()]
+    assert not [one for one in links if str(one.readlink()).startswith(str(path))]
+
     ledger.append(attempt("last"))
-    assert opened()
-    del ledger
-    assert not opened()
     assert "last" == stored(path)[-1]
-
-
-# Files that cannot be used
 
 
 @pytest.fixture
@@ -270,9 +245,7 @@ def garbage(tmp_path):
     return file
 
 
-@pytest.mark.parametrize(
-    "name", ["garbage/under a file", "/proc/ledger.sqlite", "/dev/full", "nbroute", "garbage"]
-)
+@pytest.mark.parametrize("name", ["garbage/under a file", "/dev/full", "nbroute", "garbage"])
 def test_what_cannot_be_recorded_is_kept_in_memory_and_counts(garbage, name):
     with SqliteLedger(garbage.parent / name, wait_s=0.05) as ledger:
         assert ledger.reserve(running(usd="0.6"), [cap()]) is None
@@ -420,16 +393,11 @@ def only(*migrations):
     ("made", "whose"),
     [
         ("CREATE TABLE sessions (a); CREATE TABLE history (a)", r"it contains history, sessions"),
-        ("CREATE TABLE migrations (id, migration, batch)", "it contains migrations"),
         ("CREATE TABLE migrations (name); CREATE TABLE users (a)", "it contains migrations, users"),
-        ("PRAGMA journal_mode = WAL; CREATE TABLE attempts (id, ts)", "it contains attempts"),
         ("CREATE VIEW v AS SELECT 1", r"it contains v\)"),
         (only(m001_batch), "seems to be an nbroute batch;"),
         (only(m001_replies), "seems to be an nbroute cache;"),
-        (
-            only(m001_attempts, "m999_later"),
-            "newer nbroute.*'m999_later'.*kept.*upgrade nbroute, or",
-        ),
+        (only(m001_attempts, "m999_later"), "newer nbroute.*'m999_later'.*nbroute, or (?=set)"),
     ],
 )
 def test_a_file_of_another_program_or_of_a_newer_nbroute_is_left_alone(tmp_path, made, whose):
@@ -446,90 +414,28 @@ def test_a_file_of_another_program_or_of_a_newer_nbroute_is_left_alone(tmp_path,
     assert before == path.read_bytes()
 
 
-FIRST_VERSION = """
-    CREATE TABLE attempts (
-    id TEXT NOT NULL, ts REAL NOT NULL, session TEXT NOT NULL, result TEXT NOT NULL,
-    tier TEXT NOT NULL, provider TEXT NOT NULL, provider_kind TEXT NOT NULL, model TEXT NOT NULL,
-    parent TEXT, feature TEXT, msg_hash TEXT, purpose TEXT, strategy TEXT, classifier TEXT,
-    reason TEXT, status TEXT, error TEXT, input_tokens INTEGER, output_tokens INTEGER,
-    cached_tokens INTEGER, tokens_estimated INTEGER, cost_usd REAL, cost_source TEXT,
-    price_input REAL, price_output REAL, latency_ms REAL, ttft_ms REAL, finish_reason TEXT,
-    escalated INTEGER, cached INTEGER, prompt TEXT, text TEXT);
-    CREATE TABLE migrations (name TEXT PRIMARY KEY);
-    INSERT INTO migrations VALUES ('m001_attempts')
-"""
-
-
-def test_a_ledger_of_the_first_version_is_written_on_and_counts_in_the_budgets(tmp_path):
-    with database(tmp_path / "old.sqlite") as old:
-        old.executescript(FIRST_VERSION)
-        old.executemany(
-            "INSERT INTO attempts (id, ts, session, result, tier, provider, provider_kind, model, "
-            "feature, status, cost_usd, cost_source, cached) VALUES "
-            "(?, ?, 's1', 'r', 'SIMPLE', 'openai', 'remote', 'm', 'chat', ?, ?, 'list', 0)",
-            [
-                *(("a1", NOON, "running", 0.5), ("a1", NOON, "ok", 0.25)),
-                *(("a2", NOON - DAY, "ok", 0.5), ("killed", NOON, "running", 0.125)),
-            ],
-        )
-    left = {}
-    with SqliteLedger(tmp_path / "old.sqlite") as ledger:
-        for of in (cap(), cap("day", "2026-11-21"), cap("feature", "chat")):
-            left[of.scope] = float(ledger.reserve(running("new", 2), [of]).left_usd)
-        ledger.append(attempt(session="s2"))
-
-        assert attempt(session="s2") == Attempt(**ledger.rows(session="s2")[0])
-
-    assert {"session": 0.125, "day": 0.625, "feature": 0.125} == left
-
-
-# Reports
-
-
-def test_a_report_is_worked_out_once_for_each_state_of_the_ledger(router, monkeypatch):
-    asked = []
-    rows = router.ledger.report_rows
-    monkeypatch.setattr(router.ledger, "report_rows", lambda **of: (asked.append(1), rows(**of))[1])
+def test_a_report_has_what_another_process_wrote_meanwhile(router):
     router.route("Name a colour.")
     first = router.report()
     other = Router(profile="simulated", ledger=router.ledger.path, session=router.session)
 
     assert first is router.report()
-    other.route("Name another.")  # as another process would
+    other.route("Name another.")
     other.close()
     assert 2 == router.report().calls
-    router.ledger.close()
-    assert 2 == router.report().calls
-    assert router.report(everything=True) is not first
-    assert 4 == len(asked)
-    monkeypatch.delattr(SqliteLedger, "version")  # a ledger of a user's own may have none
-    assert router.report() is not router.report()
+    assert router.report(everything=True) is not router.report()
 
 
-def test_a_report_is_read_as_it_is_added_up_and_stopped_does_not_hold_the_ledger(
-    router, monkeypatch
-):
-    monkeypatch.setattr("nbroute.storage.database._PAGE", 200)
-    rows = [attempt(f"a{n}", result=f"r{n}", session=router.session) for n in range(2000)]
-    router.ledger.append_all(rows)
-
-    def peak(work):
-        tracemalloc.start()
-        work()
-        _, most = tracemalloc.get_traced_memory()
-        tracemalloc.stop()
-        return most
-
-    of_a_list = peak(lambda: list(router.ledger.report_rows()))
-    assert peak(router.report) < 0.8 * of_a_list
-    assert 2000 == router.report().results
+def test_a_report_that_is_stopped_does_not_hold_the_ledger(router, monkeypatch):
+    monkeypatch.setattr("nbroute.storage.database._PAGE", 2)
+    router.ledger.append_all([attempt(f"a{n}", session=router.session) for n in range(9)])
 
     def stopped(rows, **_):
         next(rows)
         raise KeyboardInterrupt
 
     monkeypatch.setattr("nbroute.engine.engine.summarise", stopped)
-    with pytest.raises(KeyboardInterrupt) as caught:
+    with pytest.raises(KeyboardInterrupt) as caught:  # which a notebook keeps
         router.report(everything=True)
     writer = threading.Thread(target=router.ledger.append, args=[attempt()], daemon=True)
     writer.start()
