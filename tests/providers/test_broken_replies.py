@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import random
 import re
-import signal
 from collections import Counter
 from functools import partial
 from importlib import import_module
 
 import openai
-import pytest
 from calls import KEY, asking
 from shapes import shapes
 
@@ -18,7 +16,6 @@ from nbroute.errors import ProviderError
 from nbroute.providers.openai_compatible import OpenAICompatible
 
 HTTPX = import_module(openai.DefaultHttpxClient.__mro__[1].__module__)
-SEED, IN_PROCESS, LOOPBACK = 20261128, 800, 40
 SHAPES = list(shapes())
 #: JSON, or nearly, where something else should be.
 VALUES = [
@@ -39,31 +36,15 @@ TYPES = ["", "text/plain; charset=utf-16", "application/json; charset=none", "te
 TYPES += ["text/event-stream", "application/json"]
 
 
-@pytest.fixture(autouse=True)
-def no_hang():
-    """A test that waits for ever fails after two minutes."""
-
-    def stop(*_):
-        raise AssertionError("hangs")
-
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.alarm(120)
-    yield
-    signal.alarm(0)
-    signal.signal(signal.SIGALRM, before)
-
-
 TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|-?\d[\d.e-]*|null|true|\{[^{}]*\}|\[[^][]*\]')
 
 
 def value_broken(rng, body):
-    """The body with a value, or a name, of its JSON replaced or left out."""
     start, end = rng.choice([found.span() for found in TOKEN.finditer(body)] or [(0, 0)])
     return body[:start] + rng.choice([*VALUES, ""]).encode() + body[end:]
 
 
 def bytes_broken(rng, body):
-    """The body cut off, with bytes of it gone, doubled or changed, or with others between."""
     start, end = sorted(rng.randrange(len(body) + 1) for _ in range(2))
     return rng.choice(
         [
@@ -112,7 +93,7 @@ def outcome(ask):
 
 
 def test_whatever_a_broken_reply_says_only_provider_errors_or_text_come_out(monkeypatch):
-    rng, playing, outcomes = random.Random(SEED), [], Counter()  # noqa: S311 - the same each run
+    rng, playing, outcomes = random.Random(20261128), [], Counter()  # noqa: S311 - the same each run
 
     def play(_transport, request):
         status, headers, body, each = playing.pop()
@@ -126,7 +107,7 @@ def test_whatever_a_broken_reply_says_only_provider_errors_or_text_come_out(monk
         request = asking(model=shape.asked, stream=shape.stream)
         return "".join(one.text + one.reasoning for one in provider.send(request))
 
-    for number in range(IN_PROCESS):
+    for number in range(800):
         shape, *reply, body = broken(rng)
         each = rng.choice((1, 7, 65_536)) if len(body) < 9_999 else 65_536
         playing[:] = [(*reply, body, each)] * 20
@@ -138,17 +119,3 @@ def test_whatever_a_broken_reply_says_only_provider_errors_or_text_come_out(monk
     provider.close()
 
     assert {"text", "BadReply", "RequestRejected", "Unavailable"} < set(outcomes)
-
-
-def test_so_it_is_over_a_connection_and_through_a_router(server, make_router):
-    rng = random.Random(SEED + 1)  # noqa: S311 - the same each run
-    router = make_router(api_key=KEY)
-    for _ in range(LOOPBACK):
-        shape, status, headers, body = broken(rng)
-        kind, each = headers.pop("content-type"), rng.choice((None, 64))
-        server.reply(status=status, headers=headers, body=body, content_type=kind, bytes_each=each)
-        options = {"tier": "LOW", "model": shape.asked, "stream": shape.stream, "cache": "off"}
-        outcome(lambda options=options: router.route("Why?", **options).text)
-        server.forget()
-
-    assert len(router.ledger.rows()) >= LOOPBACK

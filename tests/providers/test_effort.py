@@ -12,9 +12,7 @@ from loopback import Reply
 import nbroute
 from nbroute.compare import Contender
 from nbroute.errors import BudgetExceeded, ReplayMiss, SettingsError
-from nbroute.ladders import preset
 from nbroute.notebook.lines import marks
-from nbroute.providers.refusals import effort_parameter, parameters_of
 from nbroute.settings import load
 from nbroute.types import Message, Request
 
@@ -38,15 +36,26 @@ def router(make_router):
 @pytest.mark.parametrize(
     ("host", "told"),
     [
-        ("api.openai.com", {"reasoning_effort": "high"}),
         ("localhost:11434", {"reasoning_effort": "high"}),
         ("openrouter.ai", {"reasoning": {"effort": "high"}}),
         ("api.anthropic.com", {}),
     ],
 )
-def test_each_endpoint_is_asked_in_its_own_words(host, told):
-    body = parameters_of(REQUEST, "max_tokens", effort_parameter(host))
-    assert told == {name: body[name] for name in body if name.startswith("reasoning")}
+def test_each_host_is_asked_in_its_own_words_and_one_that_ignores_it_is_noted_once(
+    connect, host, told
+):
+    provider, bodies = connect(f"https://{host}/v1/"), []
+
+    def answer(body):
+        bodies.append(body)
+        yield from ()
+
+    ask = provider._quirks.ask  # the real host is not asked
+    notices = [[chunk.notice for chunk in ask(REQUEST, None, answer)] for _ in range(2)]
+
+    said = f"some/model is asked without a reasoning effort: {host} does not take one"
+    assert [[] if told else [said], []] == notices
+    assert [told, told] == [{n: b[n] for n in b if n.startswith("reasoning")} for b in bodies]
 
 
 def test_what_was_thought_is_priced_and_shown_and_a_cut_answer_says_how_much_it_was(server, router):
@@ -87,21 +96,6 @@ def test_an_effort_that_is_refused_is_dropped_noted_once_and_not_shown(server, r
     assert {"small"} == set(router.report().by_model)
 
 
-def test_a_host_that_ignores_it_is_not_asked_for_it_and_that_is_noted_once(connect):
-    provider, bodies = connect("https://api.anthropic.com/v1/"), []
-
-    def answer(body):
-        bodies.append(body)
-        yield from ()
-
-    ask = provider._quirks.ask  # the real host is not asked
-    first, again = (list(ask(REQUEST, None, answer)) for _ in range(2))
-
-    said = "some/model is asked without a reasoning effort: api.anthropic.com does not take one"
-    assert [[said], []] == [[chunk.notice for chunk in one] for one in (first, again)]
-    assert not any("reasoning_effort" in body for body in bodies)
-
-
 def test_a_budget_holds_back_what_may_be_thought(server, make_router):
     router = make_router(ladder=on_effort("high", max_tokens=1000))
     most = router.explain(PROMPT).estimates[0].high.usd
@@ -115,9 +109,7 @@ def test_a_budget_holds_back_what_may_be_thought(server, make_router):
     assert 1 == len(server.requests)
 
 
-def test_a_tier_of_the_settings_file_has_one_and_a_preset_where_the_budget_has_room(
-    tmp_path, make_router
-):
+def test_a_tier_of_the_settings_file_has_one_and_a_wrong_word_is_named(tmp_path, make_router):
     with pytest.raises(SettingsError, match=r"unknown effort .*did you mean 'high'"):
         make_router().route(PROMPT, effort="hihg")
     file = tmp_path / "nbroute.toml"
@@ -127,21 +119,14 @@ def test_a_tier_of_the_settings_file_has_one_and_a_preset_where_the_budget_has_r
     with pytest.raises(SettingsError, match="give one of low, medium, high; did you mean 'medium'"):
         load(file)
 
-    for ladder in ("two-tier", "three-tier", "four-tier"):
-        for provider in ("openai", "openrouter", "anthropic", "simulated", "local"):
-            tiers = preset(ladder, provider).tiers
-            assert all(tier.max_tokens >= 4096 for tier in tiers if tier.effort)
-
 
 @pytest.mark.parametrize(
     ("word", "contender"),
     [
-        ("low:high", Contender("LOW:high", "LOW", "small", effort="high")),
         ("TOP: Low", Contender("TOP:low", "TOP", "large", effort="low")),
         ("large:low", Contender("large:low", "TOP", "large", effort="low")),
         ("LOW:new:free:high", Contender("LOW:new:free:high", "LOW", "new:free", effort="high")),
         ("LOW:medium", Contender("LOW:medium", "LOW", "medium")),  # MID has a model of that name
-        ("LOW=new:high", Contender("LOW=new:high", "LOW", "new:high")),
     ],
 )
 def test_a_contender_may_have_an_effort(make_router, server, word, contender):
@@ -151,16 +136,6 @@ def test_a_contender_may_have_an_effort(make_router, server, word, contender):
     sent = server.requests[0].json
     assert (contender.model, contender.effort) == (sent["model"], sent.get("reasoning_effort"))
     assert contender.effort == column.result.answer.effort
-
-
-def test_efforts_of_one_tier_are_compared_and_the_same_one_twice_is_not(router):
-    comparison = router.compare(PROMPT, ["LOW", "LOW:low"])
-
-    assert [True, False] == [column.picked for column in comparison.columns]
-    assert "asks 'small' with high effort" in comparison.columns[1].note
-    assert "small, low effort" in str(comparison)
-    with pytest.raises(SettingsError, match="twice, as 'LOW' and 'LOW:high'"):
-        router.compare(PROMPT, ["LOW", "LOW:high"])
 
 
 def test_a_recording_keeps_efforts_apart(server, make_router, tmp_path):
@@ -185,19 +160,15 @@ def test_a_recording_keeps_efforts_apart(server, make_router, tmp_path):
 # in a notebook
 
 
-def test_the_magic_asks_with_it_and_a_simulated_model_says_that_it_does_not_think(shell):
+def test_a_cell_asks_with_it_and_the_card_the_ladder_and_the_dry_run_show_it(
+    shell, router, monkeypatch
+):
     text, _ = run(shell, "%%route -t SIMPLE --effort high\nWhat is the capital of France?")
     assert "is asked without a reasoning effort: a simulated model does not think" in text
     assert "high effort" not in text
     assert "did you mean 'high'" in error_of(shell, "%%route --effort hihg\nhello")
-
-
-def test_the_card_the_ladder_and_the_dry_run_show_it(shell, router, monkeypatch):
     monkeypatch.setattr(desk_of(shell), "router", router)
-    card, _ = run(shell, f"%%route\n{PROMPT}")
-
-    assert "LOW · small, high effort · " in card
-    for cell in ("%route why", "%route tiers", f"%%route -n\n{PROMPT}", "%route report"):
+    for cell in (f"%%route\n{PROMPT}", "%route tiers", f"%%route -n\n{PROMPT}", "%route report"):
         assert "small, high effort" in run(shell, cell)[0], cell
 
 

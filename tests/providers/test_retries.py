@@ -49,12 +49,11 @@ def router(provider):
 @pytest.mark.parametrize(
     ("headers", "waits"),
     [
-        *(({"Retry-After": one}, (0.3, 0.6)) for one in ("-5", -60, "nan", "soon", None)),
-        ({"Retry-After": "20"}, (20, 20)),
-        ({"Retry-After": "0.5"}, (0.5, 0.5)),
-        ({"Retry-After": 100}, (10, 101)),
+        *(({"Retry-After": one}, (0.37, 0.5)) for one in ("-5", -60, "nan", "soon", None)),
+        ({"Retry-After": "120"}, (120, 120)),
+        ({"Retry-After": 100}, (98, 101)),
         ({"retry-after-ms": "1500"}, (1.5, 1.5)),
-        *(({"Retry-After": one}, None) for one in ("3600", "9" * 400)),
+        *(({"Retry-After": one}, None) for one in ("121", "9" * 400)),
         ({"x-should-retry": "false"}, None),
     ],
 )
@@ -106,13 +105,9 @@ def test_only_what_may_pass_is_asked_again(router, server, slept, reply, asked):
     assert asked == len(server.requests)
 
 
-@pytest.mark.parametrize(
-    "options", [{"tier": "LOW"}, {"strategy": "cascade", "start": "MID"}], ids=["fallback", "tier"]
-)
-def test_with_another_model_ready_there_is_no_long_wait(router, server, slept, options):
+def test_with_another_model_ready_there_is_no_long_wait(router, server, slept):
     server.reply(status=429, error="slow down", headers={"Retry-After": "60"})
-    server.answer("Water boils at a hundred degrees at sea level.")
-    result = router.route("hello", **options)
+    result = router.route("hello", tier="LOW")
 
     assert (0, 2) == (slept[0], len(result.attempts))
     assert "RateLimited" in result.attempts[0].error
@@ -155,7 +150,6 @@ def test_a_wait_is_drawn_at_once_even_on_a_fresh_card(router, server, slept, mon
 
     monkeypatch.setattr("IPython.display.display", draw)
     server.reply(status=429, error="slow down", headers={"Retry-After": "5"})
-    server.reply(text="Paris.")
     Card(router, Screen("live")).route("hello")
 
     assert any("waiting 5 s: the endpoint was busy (429); Stop" in view for view in drawn)

@@ -37,13 +37,12 @@ def models_of(router):
     return [tier.model for tier in router.ladder.tiers]
 
 
-def ollama(name, size, family="llama", **more):
-    """As in https://docs.ollama.com/api/tags."""
-    details = {"format": "gguf", "family": family, "parameter_size": size}
-    return {"name": name, "model": name, "size": 1, "details": details, **more}
-
-
 def test_ollamas_sizes_families_and_what_runs_elsewhere_decide(serve):
+    def ollama(name, size, family="llama", **more):
+        """As in https://docs.ollama.com/api/tags."""
+        details = {"format": "gguf", "family": family, "parameter_size": size}
+        return {"name": name, "model": name, "size": 1, "details": details, **more}
+
     tags = [
         ollama("nomic-embed-text:latest", "137M", "nomic-bert"),
         ollama("big:latest", "70.6B"),
@@ -53,7 +52,6 @@ def test_ollamas_sizes_families_and_what_runs_elsewhere_decide(serve):
         ollama("mid:latest", "8.0B"),
         ollama("experts:latest", "8x7B"),
     ]
-
     router = serve(*(one["name"] for one in tags), tags={"models": tags})
 
     chosen = ["tiny:latest", "mid:latest", "experts:latest", "big:latest"]
@@ -61,74 +59,44 @@ def test_ollamas_sizes_families_and_what_runs_elsewhere_decide(serve):
     assert "tiny:latest answers SIMPLE; mid:latest answers MEDIUM" in router.settings.origin
 
 
-@pytest.mark.parametrize("version", ["v0", "v1"])
-def test_lm_studios_types_decide(serve, version):
+def test_lm_studios_types_decide(serve):
     """As in https://lmstudio.ai/docs/developer/rest, of both versions."""
-    rows = [
-        ("mystery", "llm", "32B"),
-        ("eyes-7b", "vlm", "7B"),
-        ("q-vectors-8b", "embedding", None),
-    ]
-    if version == "v0":
-        told = {"data": [{"id": name, "type": kind, "arch": "x"} for name, kind, _ in rows]}
-        chosen = ["mystery", "mystery", "eyes-7b", "eyes-7b"]  # its size is not known
-    else:
-        able = {"vision": False, "trained_for_tool_use": True}
-        keys = ("key", "type", "params_string")
-        told = {"models": [dict(zip(keys, row, strict=True), capabilities=able) for row in rows]}
-        chosen = ["eyes-7b", "eyes-7b", "mystery", "mystery"]
+    names = ("mystery", "eyes-7b", "q-vectors-8b")
+    kinds = zip(names, ("llm", "vlm", "embedding"), ("32B", "7B", None), strict=True)
+    rows = [{"key": name, "type": kind, "params_string": size} for name, kind, size in kinds]
+    old = [{"id": row["key"], "type": row["type"], "arch": "x"} for row in rows]
 
-    router = serve(*(name for name, *_ in rows), **{f"{version}/models": told})
-
-    assert chosen == models_of(router)
+    told = serve(*names, **{"v1/models": {"models": rows}})
+    assert ["eyes-7b", "eyes-7b", "mystery", "mystery"] == models_of(told)
+    told = serve(*names, **{"v0/models": {"data": old}})  # a size is not known
+    assert ["mystery", "mystery", "eyes-7b", "eyes-7b"] == models_of(told)
 
 
-BY_NAME = [
-    (["m:32b", "m:1b", "m:0.5b", "m:8b"], ["m:0.5b", "m:1b", "m:8b", "m:32b"]),
-    # units and experts
-    (
-        ["mixtral:8x7b", "kimi-1t", "gemma-3n-E4B-it", "SmolLM2-135M-Instruct"],
-        ["SmolLM2-135M-Instruct", "gemma-3n-E4B-it", "mixtral:8x7b", "kimi-1t"],
-    ),
-    # numbers that are not a size
-    (
-        ["Qwen2.5-14B-Instruct-1M", "qwen3-30b-a3b", "llama-3.1-8b-4bit", "phi-2b-128k"],
-        ["phi-2b-128k", "llama-3.1-8b-4bit", "Qwen2.5-14B-Instruct-1M", "qwen3-30b-a3b"],
-    ),
-    # no chat
-    (
-        [
-            *("nomic-embed-text", "bge-m3", "mxbai-embed-large", "e5-mistral-7b", "all-minilm:22m"),
-            *("Qwen3-Reranker-8B", "whisper-large-v3", "outetts-1b", "llama-guard3:8b", "flux.1"),
-            *("granite3-guardian:8b", "jinaai/jina-clip-v2", "google/siglip-so400m", "suno/bark"),
-            *("vidore/colpali-v1.3", "vidore/colqwen2-v1.0", "speaches-ai/piper-en_US-ryan-high"),
-            *("hf/b-3b", "text-embedding-nomic-embed-text-v1.5", "hf/a-1b"),
-        ],
-        ["hf/a-1b", "hf/a-1b", "hf/b-3b", "hf/b-3b"],
-    ),
-    (["second", "first"], ["second", "second", "first", "first"]),
-    (["only"], ["only"] * 4),
-    # what the server knows it as
-    (
-        [{"id": "b", "root": "Qwen/Qwen2.5-72B"}, {"id": "a", "meta": {"n_params": 10**9}}],
-        ["a", "a", "b", "b"],
-    ),
-    # what is not a model
-    (
-        [
-            {"id": None},
-            {"id": 7, "details": "x", "capabilities": 3},
-            {"meta": []},
-            " ",
-            "m\x1b[",
-            "m",
-        ],
-        ["7", "7", "m", "m"],
-    ),
+NO_CHAT = [
+    *("nomic-embed-text", "bge-m3", "e5-mistral-7b", "all-minilm:22m", "Qwen3-Reranker-8B"),
+    *("whisper-large-v3", "outetts-1b", "llama-guard3:8b", "flux.1", "jinaai/jina-clip-v2"),
 ]
 
 
-@pytest.mark.parametrize(("served", "chosen"), BY_NAME)
+@pytest.mark.parametrize(
+    ("served", "chosen"),
+    [
+        (["m:32b", "m:1b", "m:0.5b", "m:8b"], ["m:0.5b", "m:1b", "m:8b", "m:32b"]),
+        # units and experts, and numbers that are not a size
+        (["x:8x7b", "kimi-1t", "E4B-it", "S-135M"], ["S-135M", "E4B-it", "x:8x7b", "kimi-1t"]),
+        (
+            ["q2.5-14B-1M", "q3-30b-a3b", "l-3.1-8b-4bit", "phi-2b-128k"],
+            ["phi-2b-128k", "l-3.1-8b-4bit", "q2.5-14B-1M", "q3-30b-a3b"],
+        ),
+        ([*NO_CHAT, "hf/b-3b", "hf/a-1b"], ["hf/a-1b", "hf/a-1b", "hf/b-3b", "hf/b-3b"]),
+        (["second", "first"], ["second", "second", "first", "first"]),
+        (["only"], ["only"] * 4),
+        # what the server knows it as
+        ([{"id": "b", "root": "Qwen-72B"}, {"id": "a", "meta": {"n_params": 10**9}}], [*"aabb"]),
+        # what is not a model
+        ([{"id": None}, {"id": 7, "details": "x"}, {"meta": []}, " ", "m\x1b[", "m"], [*"77mm"]),
+    ],
+)
 def test_larger_models_answer_higher_tiers_and_only_those_that_chat(serve, served, chosen):
     router = serve(*served)
     assert chosen == models_of(router)
@@ -137,7 +105,7 @@ def test_larger_models_answer_higher_tiers_and_only_those_that_chat(serve, serve
 
 
 def test_a_list_of_another_form_is_passed_over(serve):
-    for page in ("<html>", [], {"models": {}}, {"models": [1, None]}, None):
+    for page in ("<html>", [], {"models": [1, None]}, None):
         assert ["m:1b", "m:1b", "m:8b", "m:8b"] == models_of(serve("m:8b", "m:1b", tags=page))
 
 

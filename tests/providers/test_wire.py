@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import gzip
-import hashlib
 import json
 import shutil
 import socket
@@ -39,52 +37,48 @@ EVENTS = f"data: {delta('Par')}\n\ndata: {delta('is ☀', 'stop')}\n\ndata: [DON
 WITHOUT_DATA = "retry: 1\n\nid: 1\n\nevent: ping\n\ndata:\n\nevent: e\ndata: {}\n\ndata\n\n"
 NUMBERS = f', "a": NaN, "b": -Infinity, "c": 1e999, "d": {"9" * 5000}}}'
 STREAM = "text/event-stream"
-WHOLE = {
-    "events as JSON": (EVENTS, "application/json"),
-    "JSON as events": (json.dumps(MESSAGE), STREAM),
-    "JSON as a page, over many lines": (json.dumps(MESSAGE, indent=2), "text/html"),
-    "JSON of one event": (f"data: {json.dumps(MESSAGE)}\n\n", STREAM),
-    "white space first": (f" \r\n\n{EVENTS}", STREAM),
-    "CR": (EVENTS.replace("\n", "\r"), STREAM),
-    "no space": (EVENTS.replace("data: ", "data:"), STREAM),
-    "several lines": (EVENTS.replace('{"choices"', '{\ndata: "choices"'), STREAM),
-    "blocks without data": (WITHOUT_DATA + EVENTS, STREAM),
-    "no last blank line": (EVENTS.partition("data: [DONE]")[0].rstrip(), STREAM),
-    "no blank lines": (EVENTS.replace("\n\n", "\n"), STREAM),
-    "JSON lines": (f"{delta('Par')}\n{delta('is ☀', 'stop')}\n", "application/x-ndjson"),
-    "JSON lines and [DONE]": (f"{delta('Par')}\n{delta('is ☀', 'stop')}\n[DONE]\n", "text/plain"),
-    "a repeated key": (json.dumps(MESSAGE)[:-1] + f", {json.dumps(MESSAGE)[1:]}", "x/y"),
-    "what is not a number": (json.dumps(MESSAGE)[:-1] + NUMBERS, "application/json"),
-}
+WHOLE = [
+    (EVENTS, "application/json"),
+    (json.dumps(MESSAGE), STREAM),
+    (json.dumps(MESSAGE, indent=2), "text/html"),
+    (f"data: {json.dumps(MESSAGE)}\n\n", STREAM),
+    (f" \r\n\n{EVENTS}", STREAM),
+    (EVENTS.replace("\n", "\r"), STREAM),
+    (EVENTS.replace("data: ", "data:"), STREAM),
+    (EVENTS.replace('{"choices"', '{\ndata: "choices"'), STREAM),
+    (WITHOUT_DATA + EVENTS, STREAM),
+    (EVENTS.partition("data: [DONE]")[0].rstrip(), STREAM),  # no last blank line
+    (EVENTS.replace("\n\n", "\n"), STREAM),
+    (f"{delta('Par')}\n{delta('is ☀', 'stop')}\n[DONE]\n", "text/plain"),
+    (json.dumps(MESSAGE)[:-1] + f", {json.dumps(MESSAGE)[1:]}", "x/y"),  # a repeated key
+    (json.dumps(MESSAGE)[:-1] + NUMBERS, "application/json"),
+]
 
 
 @STREAMING
-@pytest.mark.parametrize(("body", "kind"), WHOLE.values(), ids=WHOLE)
+@pytest.mark.parametrize(("body", "kind"), WHOLE, ids=range(len(WHOLE)))
 def test_a_body_is_read_for_what_it_is(server, connect, stream, body, kind):
     for each in (None, 1):
         server.reply(body=body.encode(), content_type=kind, bytes_each=each)
         assert "Paris ☀" == answer(connect(), stream=stream)
 
 
-WORDS = {
-    "event: error": "event: error\ndata: the engine has left\n\n",
-    "an error line": 'error: {"code": 500, "message": "the engine has left"}\n\n',
-    "broken off": f'data: {delta("Par")}\n\ndata: {{"message": "the engine has left"}}\n\n',
-    "detail in parts": '{"detail": [{"loc": ["body"], "msg": "the engine has left"}]}',
-    "errors": '{"success": false, "errors": [{"code": 1, "message": "the engine has left"}]}',
-    "msg": '{"code": 1301, "msg": "the engine has left"}',
-    "title": '{"type": "about:blank", "title": "the engine has left", "status": 503}',
-    "fault": '{"fault": {"faultstring": "the engine has left"}}',
-    "MiniMax": '{"choices": null, "base_resp": {"status_code": 1, "status_msg": "has left"}}',
-    "text": "upstream: the engine has left\n",
-    "XML": "<?xml version='1.0'?><Error>the engine has left</Error>",
-}
-
-
 @STREAMING
-@pytest.mark.parametrize("body", WORDS.values(), ids=WORDS)
+@pytest.mark.parametrize(
+    "body",
+    [
+        "event: error\ndata: the engine has left\n\n",
+        'error: {"code": 500, "message": "the engine has left"}\n\n',
+        f'data: {delta("Par")}\n\ndata: {{"message": "the engine has left"}}\n\n',
+        '{"detail": [{"loc": ["body"], "msg": "the engine has left"}]}',
+        '{"success": false, "errors": [{"code": 1, "message": "the engine has left"}]}',
+        '{"fault": {"faultstring": "the engine has left"}}',
+        '{"choices": null, "base_resp": {"status_code": 1, "status_msg": "has left"}}',
+        "upstream: the engine has left\n",
+    ],
+)
 def test_the_words_of_an_error_are_shown_wherever_they_are(server, connect, stream, body):
-    server.reply(body=body.encode(), content_type="text/event-stream")
+    server.reply(body=body.encode(), content_type=STREAM)
     assert "has left" in failure(connect(), stream=stream)
 
 
@@ -93,15 +87,13 @@ def test_the_words_of_an_error_are_shown_wherever_they_are(server, connect, stre
     "body",
     [
         '{"a":' * 200_000,
-        json.dumps(MESSAGE)[:-1] + ', "x": ' + "[" * 500 + "]" * 500 + "}",
         "data: " + '{"error":' * 900 + "1" + "}" * 900 + "\n\n",
         f"data: {delta('Par')}\n\ndata: {'[' * 5000}\n\n",
         "\x00" * 99,
-        '{"choices": [' + "[]," * 2**18 + "[]]}",
         '{"choices": [' + '"",' * 2**21 + "0]}",
         "data:\n" * 2**20,
     ],
-    ids=range(8),
+    ids=range(6),
 )
 def test_what_cannot_be_read_is_a_bad_reply(server, connect, stream, body):
     server.reply(body=body.encode(), content_type="application/json")
@@ -113,28 +105,21 @@ def deflated(data):
     return engine.compress(data) + engine.flush()
 
 
-PACKED = {
-    "gzip": ("gzip", gzip.compress),
-    "zlib": ("deflate", zlib.compress),
-    "no header": ("deflate", deflated),
-    "twice": ("gzip, x-gzip", lambda data: gzip.compress(gzip.compress(data))),
-    "two parts": ("GZIP", lambda data: gzip.compress(data[:9]) + gzip.compress(data[9:])),
-}
-
-
-@pytest.mark.parametrize(("how", "pack"), PACKED.values(), ids=PACKED)
+@pytest.mark.parametrize(
+    ("how", "pack"),
+    [
+        ("deflate", zlib.compress),
+        ("deflate", deflated),  # no header
+        ("gzip, x-gzip", lambda data: gzip.compress(gzip.compress(data))),
+        ("GZIP", lambda data: gzip.compress(data[:9]) + gzip.compress(data[9:])),
+    ],
+    ids=range(4),
+)
 def test_a_packed_answer_is_unpacked_within_bounds(server, connect, how, pack):
     server.reply(body=pack(EVENTS.encode()), headers={"Content-Encoding": how})
     assert "Paris ☀" == answer(connect())
     server.reply(body=pack(b'data: "' + b" " * 2**25), headers={"Content-Encoding": how})
     assert "over 32 MB" in failure(connect(), BadReply)
-
-
-@pytest.mark.parametrize("how", ["br", "gzip, gzip, gzip", "gzip"])
-def test_a_packing_that_was_not_asked_for_is_an_error(server, connect, how):
-    server.reply(body=EVENTS.encode(), headers={"Content-Encoding": how})
-    assert "check whether a proxy is in between" in failure(connect(), BadReply)
-    assert "gzip, deflate" == server.requests[0].headers["accept-encoding"]
 
 
 def test_a_packed_answer_is_read_until_the_deadline_and_an_error_to_64_kb(server, connect):
@@ -144,6 +129,9 @@ def test_a_packed_answer_is_read_until_the_deadline_and_an_error_to_64_kb(server
 
     assert "deadline_s" in failure(connect(deadline_s=0.3), TimedOut)
     assert "xxx..." in failure(connect())
+    for how in ("br", "gzip, gzip, gzip", "gzip"):  # what was not asked for, or is not there
+        server.reply(body=EVENTS.encode(), headers={"Content-Encoding": how})
+        assert "check whether a proxy is in between" in failure(connect(), BadReply)
 
 
 # Time
@@ -174,17 +162,18 @@ def dripping(connect):
 
 
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n"
-DRIPS = {
-    "headers": (b"HTTP/1.1 200 OK\r\nx-slow: ", b"a"),
-    "status": (b"HTTP/1.1 ", b"0"),
-    "an error": (b"HTTP/1.1 500 No\r\n\r\n", b"e"),
-    "comments": (HEAD, b":\n"),
-    "one event": (HEAD + b"data: ", b" "),
-    "chunks": (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1;x=", b"a"),
-}
 
 
-@pytest.mark.parametrize(("beginning", "byte"), DRIPS.values(), ids=DRIPS)
+@pytest.mark.parametrize(
+    ("beginning", "byte"),
+    [
+        (b"HTTP/1.1 200 OK\r\nx-slow: ", b"a"),
+        (b"HTTP/1.1 500 No\r\n\r\n", b"e"),
+        (HEAD, b":\n"),
+        (HEAD + b"data: ", b" "),
+    ],
+    ids=["headers", "an error", "comments", "one event"],
+)
 def test_a_byte_now_and_then_does_not_hold_a_call(dripping, beginning, byte):
     message = failure(dripping(beginning, byte, timeout_s=1.0, deadline_s=0.2))
     assert "after 0.2 s: raise deadline_s" in message or "500" in message
@@ -209,11 +198,9 @@ def test_an_answer_ends_with_its_last_event_and_the_deadline_keeps_what_came(dri
 @pytest.mark.parametrize(
     ("location", "status"),
     [
-        ("http://localhost:{port}/v1/chat/completions", 301),
         ("http://127.0.0.1:1/v1/chat/completions", 302),
         ("//example.com/login", 303),
         ("https://127.0.0.2:{port}/", 307),
-        ("file:///etc/passwd", 308),
         ("http://[::1", 302),
         ("http://user:secret@example.com/", 307),
         ("/v1/chat/completions", 308),
@@ -232,9 +219,8 @@ def test_a_redirect_leads_to_no_other_host_and_not_in_circles(server, connect, l
     assert len(server.requests) == (5 if circle else 1)
 
 
-@pytest.mark.parametrize("status", [301, 307])
-def test_a_redirect_on_the_same_server_is_followed_as_a_post(server, connect, status):
-    server.reply(status=status, body=b"", headers={"Location": "completions"})
+def test_a_redirect_on_the_same_server_is_followed_as_a_post(server, connect):
+    server.reply(status=301, body=b"", headers={"Location": "completions"})
     server.reply(body=MESSAGE)
 
     assert "Paris ☀" == answer(connect())
@@ -260,9 +246,7 @@ def secured(tmp_path, monkeypatch):
 
 
 @pytest.mark.skipif(not shutil.which("openssl"), reason="openssl makes the certificate")
-def test_a_call_goes_from_http_to_https_and_not_back(
-    server, secured, connect, monkeypatch, tmp_path
-):
+def test_a_call_goes_from_http_to_https_and_not_back(server, secured, connect, monkeypatch):
     there, back = (f"://{one.host}/v1/chat/completions" for one in (secured, server))
     server.reply(status=301, body=b"", headers={"Location": f"https{there}"})
     assert "ok" == answer(connect())
@@ -275,13 +259,6 @@ def test_a_call_goes_from_http_to_https_and_not_back(
 
     monkeypatch.delenv("SSL_CERT_FILE")
     assert "its certificate in SSL_CERT_FILE" in failure(connect(address), Unavailable)
-    trusted = tmp_path / "trusted"
-    trusted.mkdir()
-    shutil.copy(tmp_path / "certificate.pem", trusted)
-    subprocess.run(["openssl", "rehash", trusted], check=True, capture_output=True)
-    monkeypatch.setenv("SSL_CERT_DIR", str(trusted))
-    secured.reply()
-    assert "ok" == answer(connect(address))
 
 
 @pytest.mark.parametrize(
@@ -289,7 +266,6 @@ def test_a_call_goes_from_http_to_https_and_not_back(
     [
         ("ALL_PROXY", "socks5://me:secret@proxy:1080", "which needs a package"),
         ("HTTPS_PROXY", "htp://me:secret@proxy", "is not the address of a proxy"),
-        ("https_proxy", "http://me:secret@proxy:80a", "is not the address of a proxy"),
         ("SSL_CERT_FILE", "/no/such/file.pem", "which does not exist"),
         ("SSL_CERT_FILE", __file__, "contains no certificates"),
     ],
@@ -359,11 +335,9 @@ def endless(server, name="content", size=5, then="", word="word "):
     [
         ("The bridge over the river was built by engineers in the last century. ", 640),
         ("北京是中华人民共和国的首都，有着悠久的历史和文化。", 260),
-        ("    if radius < 0:\n        raise ValueError('negative')\n", 450),
-        (base64.b64encode(hashlib.shake_256(b"seed").digest(600)).decode(), 260),
         ("a" * 700, 660),
     ],
-    ids=["prose", "Chinese", "code", "base64", "a letter"],
+    ids=["prose", "Chinese", "a letter"],
 )
 def test_an_endless_answer_is_stopped_near_its_budget_and_marked(
     server, router, text, characters, size
