@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import random
 import re
 import signal
 from collections import Counter
@@ -17,10 +16,8 @@ import pytest
 from conftest import LADDER
 from loopback import Reply
 
-from nbroute import workshop
 from nbroute.errors import BudgetExceeded, Interrupted, ProviderError, SettingsError
 from nbroute.evaluate.audited import settled_by
-from nbroute.providers.simulated import known_prompts
 from nbroute.report.metrics import kappa, newcombe, wilson
 from nbroute.router import Router
 from nbroute.storage.ledger import SqliteLedger
@@ -166,9 +163,7 @@ def test_prompts_alone_are_answered_first_and_what_was_asked_twice_is_judged_onc
     found = audited(router, 1, frame=frame, judge=lambda *said: heard.append(said[:2]) or "tie")
 
     assert {(m, p): 1 for m in ("small", "medium") for p in ("one", "two")} == asked(answering)
-    assert {"LOW"} == set(found.frame()["picked"])
     assert "left out: 2 prompts that are empty" in str(found)
-    assert {"audit": 4} == Counter(row["purpose"] for row in router.ledger.rows())
     assert 3 == found.tally("up").n
     assert 4 == len(heard) == len(set(heard))
 
@@ -216,7 +211,6 @@ def test_the_noise_is_the_same_model_asked_twice(router, server):
     assert 6 == len(again) == found.tally("again").n
     assert {"MID"} == set(again["cheaper"]) == set(again["expensive"])
     assert 36 == len(server.requests)
-    assert len(found.frame().query("direction == 'up' and verdict != 'tie'")) == len(found.pairs())
     told = "noise: asked twice, the judge preferred one of the same model's two answers in 6 of 6"
     assert told in words_of(found)
 
@@ -241,40 +235,22 @@ def test_the_verdict_goes_by_where_the_interval_lies(instant, count, share, verd
     assert f"verdict: {found.verdict}" in words_of(found)
 
 
-@pytest.mark.parametrize("share", [0.0, 0.05, 0.15, 0.3, 1.0])
-def test_so_many_prompts_settle_it_and_one_fewer_does_not(share):
-    def unsettled(n):
-        low, high = wilson(share, n)
-        return n < 7 or low <= 0.1 <= high or low <= 0.2 <= high
-
-    n = settled_by(share)
-
-    assert (False, True) == (unsettled(n), unsettled(n - 1))
-
-
-def test_over_many_audits_the_interval_has_the_true_share_as_often_as_it_says(instant):
-    draw = random.Random(0)  # noqa: S311 - a simulation
-    truth = {f"prompt {place}": draw.random() < 0.2 for place in range(200)}
-    frame, true = framed(len(truth)), sum(truth.values()) / len(truth)
-
-    def judge(prompt, a, b):
-        return longer(prompt, a, b) if truth[prompt] else "tie"
-
-    audits = (
-        audited(instant, 24 / len(truth), frame=frame, judge=judge, seed=seed, workers=1)
-        for seed in range(40)
-    )
-
-    assert 36 <= sum(low <= true <= high for low, high in (one.interval for one in audits)) < 40
+def test_so_many_prompts_settle_it_and_one_fewer_does_not():
+    for share in (0.0, 0.05, 0.15, 0.3, 1.0):
+        needed = settled_by(share)
+        for n in (needed, needed - 1):
+            low, high = wilson(share, n)
+            across = n < 7 or low <= 0.1 <= high or low <= 0.2 <= high
+            assert across == (n < needed)
 
 
 def test_a_judge_that_goes_by_position_is_pointed_out_and_prefers_nothing(instant):
     found = audited(instant, 1, frame=framed(20), judge=lambda *_: "a")
 
-    told = words_of(found)
     assert 0 == found.share
     assert {"tie"} == set(found.frame()["verdict"])
-    assert "position: swapping the answers changed the verdict on 20 of 20 pairs" in told
+    told = "position: swapping the answers changed the verdict on 20 of 20 pairs"
+    assert told in words_of(found)
     assert found.verdict.startswith("no verdict: this judge goes by the position of an answer")
 
 
@@ -302,7 +278,7 @@ def test_two_settings_are_compared_on_the_prompts_that_both_have(instant):
     assert "surely fewer" in str(found)
     assert "an answer of the top tier counts as well served (20 prompts)" in str(found)
     assert "no difference (+0 points" in str(before.against(before))
-    alone = audited(instant, 1, frame=pd.DataFrame({"prompt": ["other"], "tier": "LOW"}))
+    alone = audited(instant, 1, frame=framed(1).assign(prompt="other"))
     with pytest.raises(SettingsError, match="no judged prompt in common"):
         alone.against(before)
 
@@ -326,24 +302,20 @@ def test_a_difference_of_paired_shares_is_newcombes_and_kappa_is_what_is_above_c
 
 
 def test_judged_pairs_are_labels_and_answers_that_can_be_learnt_from(instant):
-    draw = random.Random(1)  # noqa: S311 - a simulation
     things = ["harbour", "bakery", "violin", "glacier", "printer", "orchard", "compass", "saddle"]
-    rows = [
-        " ".join(["prove that" if place % 2 else "what is", *draw.sample(things, 5), str(place)])
-        for place in range(120)
-    ]
-    frame = pd.DataFrame({"prompt": rows, "answer": "short", "tier": "LOW"})
+    asked = [f"{verb} {a} {b}" for verb in ("prove", "name") for a in things for b in things]
 
     def judge(prompt, a, b):
         return longer(prompt, a, b) if prompt.startswith("prove") else "tie"
 
+    frame = pd.DataFrame({"prompt": asked, "answer": "short", "tier": "LOW"})
     found = audited(instant, 1, frame=frame, judge=judge)
 
     labels, pairs = found.labels(), found.pairs()
     assert all((labels["tier"] == "MID") == labels["prompt"].str.startswith("prove"))
-    assert "120" in repr(instant.fit(labels))
-    assert (60, {"word word "}) == (len(pairs), set(pairs["better"]))
-    assert "120 labels" in repr(instant.fit_check(pairs))
+    assert "128" in repr(instant.fit(labels))
+    assert (64, {"word word "}) == (len(pairs), set(pairs["better"]))
+    assert "128 labels" in repr(instant.fit_check(pairs))
 
 
 def test_what_needs_more_counts_before_what_could_do_with_less(router, answering):
@@ -359,31 +331,12 @@ def test_what_needs_more_counts_before_what_could_do_with_less(router, answering
     assert {"one": "LOW", "two": "TOP"} == dict(zip(labels["prompt"], labels["tier"], strict=True))
 
 
-def test_on_the_simulated_ladder_the_audit_finds_what_is_true(simulated):
-    for prompt in known_prompts():
-        simulated.route(prompt)
-    truth = workshop.truth(known_prompts(), simulated.ladder).set_index("prompt")
-
-    found = audited(simulated, 1, "both", judge="FRONTIER")
-
-    worth = [
-        (truth.loc[row.pair.prompt, row.pair.cheaper_tier] or 0)
-        - (truth.loc[row.pair.prompt, row.pair.expensive_tier] or 0)
-        for row in found.rows
-    ]
-    said = ["tie" if not ahead else "cheaper" if ahead > 0 else "expensive" for ahead in worth]
-    assert said == [row.verdict for row in found.rows]
-    assert 0.1 < found.share < 0.4
-
-
 @pytest.mark.parametrize(
     ("options", "told"),
     [
         *(({"sample": bad}, f"sample={bad!r} is not a share") for bad in (0, 5, math.nan)),
-        ({"seed": 1.5}, "seed=1.5 is not a whole number"),
         ({"direction": "upp"}, "direction='upp' is not a direction: did you mean 'up'"),
         ({"judge": "MIDD"}, "'MIDD' is neither a tier"),
-        ({"judge": 3}, "judge is 3; give a tier, a model, or a function"),
         ({"max_cost": "cheap"}, "max_cost is 'cheap'"),
         ({"frame": None}, "no prompt of this session to audit: route some first"),
         ({"frame": pd.DataFrame({"text": ["a"]})}, "no column 'prompt' among 'text'"),
@@ -416,10 +369,8 @@ def test_answers_and_verdicts_that_fail_are_rows_with_their_reasons(router, serv
     def handler(sent):
         text = str(sent["messages"])
         if "Verdict:" in text:
-            prose = "Well, both have merit, and who am I to say?"
-            return Reply(text=prose if "prompt 1" in text else "The facts.\nVerdict: B")
-        bad = "prompt 3" in text
-        return Reply(status=400, error="no such luck") if bad else Reply(text="ok")
+            return Reply(text="Who am I to say?" if "prompt 1" in text else "Verdict: B")
+        return Reply(status=400, error="no such luck") if "prompt 3" in text else Reply(text="ok")
 
     server.handler = handler
 
@@ -487,25 +438,17 @@ def test_max_cost_ends_it_in_the_middle_with_figures_and_more_money_continues(ro
     assert [] == answering.requests
 
 
-@pytest.mark.parametrize(
-    ("way", "tier", "limits"),
-    [
-        ("up", "LOW", {"budget_usd": Decimal("0.03")}),
-        # No cheaper tier answers instead of the one that is audited.
-        ("down", "TOP", {"budget_usd": Decimal("0.04"), "on_limit": "cheaper"}),
-    ],
-)
+@pytest.mark.parametrize(("way", "tier"), [("up", "LOW"), ("down", "TOP")])
 def test_a_session_budget_holds_and_what_was_not_reached_is_not_a_failure(
-    router, answering, way, tier, limits
+    router, answering, way, tier
 ):
-    router.limits = replace(router.limits, **limits)
+    # No cheaper tier answers instead of the one that is audited.
+    router.limits = replace(router.limits, budget_usd=Decimal("0.03"), on_limit="cheaper")
 
     found = audited(router, 1, way, frame=framed(40, tier), judge="MID")
 
     assert 0 < found.tally(way).n < 40
     assert {""} == set(found.frame()["error"])
-    assert found.stopped.startswith("BudgetExceeded: a call could cost up to")
     assert "session budget" in found.stopped
     assert router.spend().usd <= router.limits.budget_usd
-    assert {"MID"} == set(found.frame()["expensive" if way == "up" else "cheaper"])
-    assert {"medium"} == {seen.json["model"] for seen in answering.requests}
+    assert {"medium"} == set(answering.asked)

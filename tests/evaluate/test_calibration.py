@@ -20,15 +20,12 @@ pytest.importorskip("mapie")
 
 
 class Sure:
-    """Puts every prompt on one tier, with the confidence that is its last word."""
+    """Puts every prompt on the lowest tier, with the confidence that is its last word."""
 
     name = "sure"
 
-    def __init__(self, tier="LOW"):
-        self.tier = tier
-
     def classify(self, prompt, ladder):
-        return Decision(self.tier, self.name, "says so", float(prompt.split()[-1]))
+        return Decision("LOW", self.name, "says so", float(prompt.split()[-1]))
 
 
 def judged(rows=400, seed=0, worst=0.6):
@@ -36,18 +33,10 @@ def judged(rows=400, seed=0, worst=0.6):
     draw = np.random.default_rng(seed)
     confidence = draw.random(rows)
     lost = draw.random(rows) < worst * (1 - confidence) ** 2
-    return pd.DataFrame(
-        {
-            "prompt": [f"prompt {place}" for place in range(rows)],
-            "group": range(rows),
-            "direction": "up",
-            "picked": "LOW",
-            "confidence": confidence,
-            "verdict": np.where(lost, "expensive", "tie"),
-            "cheaper_usd": 0.001,
-            "expensive_usd": 0.01,
-        }
-    )
+    verdict = np.where(lost, "expensive", "tie")
+    pairs = pd.DataFrame({"confidence": confidence, "verdict": verdict, "group": range(rows)})
+    pairs["prompt"] = [f"prompt {place}" for place in range(rows)]
+    return pairs.assign(direction="up", picked="LOW", cheaper_usd=0.001, expensive_usd=0.01)
 
 
 def labelled(rows=400, seed=0):
@@ -111,28 +100,6 @@ def test_the_cheapest_threshold_that_holds_is_chosen_and_its_figures_are_those_o
     assert max(map(len, printed.splitlines())) <= 80
 
 
-def test_mapie_finds_the_same_thresholds_valid(router):
-    from mapie.risk_control import BinaryClassificationController, BinaryRisk
-
-    pairs = judged(240)
-    lost = (pairs["verdict"] == "expensive").to_numpy()
-    frame = router.calibrate(pairs, loss=0.06).frame()
-
-    risk = BinaryRisk(
-        lambda true, stays: (true == 1) & (stays == 1), lambda true, _: true > -1, False
-    )
-    controller = BinaryClassificationController(
-        lambda scores: np.column_stack([1 - scores, scores]),
-        risk,
-        0.06,
-        best_predict_param_choice="predicted_positive_fraction",
-        list_predict_params=frame["threshold"].to_numpy(),
-        fwer_method="fixed_sequence",
-    ).calibrate(pairs["confidence"].to_numpy(), lost)
-
-    assert sorted(frame[frame["holds"]]["threshold"]) == sorted(controller.valid_predict_params)
-
-
 def test_the_setting_is_what_a_router_then_goes_by(make_router):
     found = make_router(classifier=Sure()).calibrate(labelled(), loss=0.05)
     Path("nbroute.toml").write_text(found.setting, "utf-8")
@@ -158,9 +125,7 @@ def test_the_shipped_classifier_on_blind_prompts(simulated):
 
     assert 0 < found.threshold < 0.6
     assert 0.6 < found.chosen.saved < 0.7
-    chart = found.chart()
-    assert 240 == chart.frame()["of"].sum()
-    assert "right in 88% of 240" in chart.lead
+    assert "right in 88% of 240" in found.chart().lead
 
 
 @pytest.mark.parametrize("of", ["rating", "logprob"])
@@ -226,13 +191,11 @@ def test_near_duplicates_count_once_missing_verdicts_not_at_all_and_of_many_a_pa
     router, monkeypatch
 ):
     pairs = judged()
-    again = pd.concat([pairs, pairs, pairs.assign(verdict=None)])
-
-    found = router.calibrate(again, loss=0.05)
-
+    found = router.calibrate(pd.concat([pairs, pairs, pairs.assign(verdict=None)]), loss=0.05)
     assert 400 == found.labels
     assert "800 judged pairs are 400, as rows of one group count once." in repr(found)
     assert "Left out: 400 pairs, not judged or not with the next tier up." in repr(found)
+
     monkeypatch.setattr("nbroute.evaluate.calibration_data.MOST", 4_000)
     found = router.calibrate(judged(10_000), loss=0.05)
     assert 4_000 == found.labels
@@ -303,17 +266,6 @@ def test_an_audits_pairs_are_what_it_takes_first(simulated):
     lost = set(up[up["verdict"] == "expensive"]["prompt"])
     stay = up[up["confidence"] >= done.threshold]["prompt"]
     assert 0 < done.risk * done.labels <= len(lost & set(stay))
-
-
-def test_a_classifier_may_write_a_tier_in_any_case_and_no_other(make_router):
-    loose, wrong = (make_router(classifier=Sure(tier)) for tier in ("low", "HUGE"))
-    scores = labelled().assign(LOW=0.5, TOP=1)
-
-    assert 200 == loose.calibrate(labelled(200), loss=0.4).labels
-    assert {"LOW": 1.0, "TOP": 0.0} == loose.quality(scores).arms["router"].shares
-    for ask in (wrong.calibrate, wrong.quality):
-        with pytest.raises(SettingsError, match="unknown tier 'HUGE'"):
-            ask(scores)
 
 
 def test_answers_are_not_labels_though_they_have_tiers(simulated):

@@ -18,7 +18,6 @@ from nbroute.evaluate.judging import Pair, judge_pairs, kin, leaning, worst_cost
 from nbroute.evaluate.purse import Asking, Purse
 from nbroute.evaluate.verdicts import question, read_verdict
 from nbroute.providers.simulated import known_prompts
-from nbroute.router import Router
 from nbroute.workshop import truth
 
 VERDICTS = {
@@ -115,27 +114,22 @@ def test_what_changes_with_the_order_is_a_tie_and_a_blind_judge_is_pointed_out(r
 def test_a_judge_that_fails_or_babbles_is_rows(router, server):
     server.reply(status=500, error="no power")
     server.reply(text="Who can say? Both have something.")
-    server.reply(text="")
     server.handler = likes_good
     with Bar(router, 8, shown=False) as bar:
-        rulings = judge_pairs(Asking(router, bar, workers=1), pairs(4), None, Store())
+        rulings = judge_pairs(Asking(router, bar, workers=1), pairs(2), None, Store())
+    server.requests.clear()
+    asked = [replace(one, expensive="best") for one in pairs(2)]
+    fails, odd, good = (
+        judged(router, asked, judge)[0]
+        for judge in (lambda *_: 1 / 0, lambda *_: "B", lambda _, a, __: "ab"[a != "best"])
+    )
 
-    assert [None, None, "expensive", "expensive"] == [one.verdict for one in rulings]
+    assert [None, "expensive"] == [one.verdict for one in rulings]
     assert "no power" in rulings[0].error
     assert "the judge gave no verdict: 'Who can say? Both have something.'" in rulings[0].error
-
-
-def test_a_function_judges_and_may_fail(router, server):
-    def judge(prompt, a, b):
-        if prompt == "Question 1?":
-            raise ValueError("no idea")
-        return {"Question 2?": "B"}.get(prompt, "a" if a == "good" else "b")
-
-    first, second, third = judged(router, pairs(3), judge)
-
-    assert "expensive" == first.verdict
-    assert "ValueError: no idea" == second.error
-    assert "the judge returned 'B'; it has to be 'a', 'b' or 'tie'" == third.error
+    assert "ZeroDivisionError: division by zero" == fails.error
+    assert "the judge returned 'B'; it has to be 'a', 'b' or 'tie'" == odd.error
+    assert "expensive" == good.verdict
     assert not server.requests
 
 
@@ -177,46 +171,24 @@ def test_a_judge_that_does_not_exist_is_one_clear_line(router, judge):
         judged(router, pairs(1), judge)
 
 
-@pytest.fixture(scope="module")
-def lessons(tmp_path_factory):
-    """Every wording, answered by the simulated tiers, and what is true of the answers."""
-    ledger = tmp_path_factory.mktemp("lessons") / "ledger.sqlite"
-    router, prompts = Router(profile="simulated", ledger=ledger), known_prompts(wordings=True)
-    with Bar(router, 0, shown=False) as bar:
-        asking = Asking(router, bar)
-        answers = {
-            name: [row.text for row in asking.ask(prompts, {"tier": name}, Store())]
-            for name in router.ladder.names
-        }
-    yield router, prompts, answers, truth(prompts, router.ladder)
-    router.close()
-
-
-def test_a_skilled_simulated_judge_says_what_is_true_and_a_weak_one_goes_by_position(lessons):
-    router, prompts, answers, known = lessons
-    for cheaper, expensive in (("SIMPLE", "MEDIUM"), ("COMPLEX", "FRONTIER")):
-        texts = zip(prompts, answers[cheaper], answers[expensive], strict=True)
-        asked = [Pair(*each, cheaper, expensive) for each in texts]
+def test_a_skilled_simulated_judge_says_what_is_true_and_a_weak_one_goes_by_position(opened):
+    router, prompts = opened(profile="simulated"), known_prompts(wordings=True)
+    known = truth(prompts, router.ladder)
+    for tiers in (("SIMPLE", "MEDIUM"), ("COMPLEX", "FRONTIER")):
+        with Bar(router, 0, shown=False) as bar:
+            answers = [Asking(router, bar).ask(prompts, {"tier": it}, Store()) for it in tiers]
+        texts = ([row.text for row in rows] for rows in answers)
+        asked = [Pair(*each, *tiers) for each in zip(prompts, *texts, strict=True)]
 
         top, weak = (judged(router, asked, judge) for judge in (None, "SIMPLE"))
 
-        better = known[expensive] > known[cheaper]
+        better = known[tiers[1]] > known[tiers[0]]
         assert list(better) == [one.verdict == "expensive" for one in top]
         assert not any(one.flipped for one in top)
         assert 20 < sum(one.flipped for one in weak)
         told = leaning(asked, weak).notes[0]
         assert told.startswith("this judge chose the answer shown first")
-
-
-def test_the_truth_is_known_of_the_simulated_answers_alone(lessons, router):
-    simulated, prompts, _, known = lessons
-    needed = dict(zip(prompts, known["needed"], strict=True))
-
-    assert "SIMPLE" == needed["What is the capital of France?"]
-    assert "MEDIUM" == needed["What is the capital of Australia?"]
-    assert truth(["What is unknown?"], simulated.ladder)["needed"].isna().all()
-    with pytest.raises(SettingsError, match="not for 'small'"):
-        truth(["x"], router.ladder)
+    assert truth(["What is unknown?"], router.ladder)["needed"].isna().all()
 
 
 def test_ctrl_c_keeps_what_was_judged_and_the_same_call_continues(router, server):
@@ -245,15 +217,15 @@ def test_ctrl_c_keeps_what_was_judged_and_the_same_call_continues(router, server
 
 
 def test_an_answer_that_was_cut_off_is_no_verdict_and_a_temperature_is_optional(router, server):
-    usage = {"prompt_tokens": 90, "completion_tokens": 1000, "total_tokens": 1090}
+    usage = {"prompt_tokens": 90, "completion_tokens": 1000}
     for _ in range(2):
         server.reply(text="Answer A is better", finish_reason="length", usage=usage)
 
     (ruling,) = judged(router, pairs(1))
 
     assert ruling.verdict is None
-    told = "the judge's answer was cut off at 1,000 tokens, before its verdict"
-    assert f"{told}; one that thinks has more room with an effort, as in 'TOP:low'" == ruling.error
+    assert "the judge's answer was cut off at" in ruling.error
+    assert "more room with an effort, as in 'TOP:low'" in ruling.error
     assert ruling.usd > 0
     server.refuse("temperature")
     server.handler = likes_good

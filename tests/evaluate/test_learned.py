@@ -143,26 +143,6 @@ def test_a_tier_that_no_label_says_is_told_and_seldom_chosen():
     assert "MEDIUM" not in forms
 
 
-def test_ones_own_idea_of_a_tier_needs_a_few_hundred_labels():
-    # Everything about code is COMPLEX, whatever else would be said of it.
-    things = {"COMPLEX": ["regex", "python list", "sql query", "bash loop"], "SIMPLE": ["cake"] * 3}
-    asks = ["what is a {} for {}", "name one {} on {}", "is the {} of {} right", "say hi to {} {}"]
-    rows = [
-        (ask.format(thing, f"{place} {other}"), tier)
-        for tier, named in things.items()
-        for place, thing in enumerate(named)
-        for ask in asks
-        for other in THINGS
-    ]
-
-    fitted = fit(pd.DataFrame(rows, columns=["prompt", "tier"]), LADDER)
-
-    assert fitted.better
-    asked = ("is this python list of gardens right?", "name one cake of Vienna")
-    tiers = [fitted.classifier.classify(prompt, LADDER).tier for prompt in asked]
-    assert ["COMPLEX", "SIMPLE"] == tiers
-
-
 def test_rows_that_the_shipped_classifier_knows_are_judged_without_them():
     known = shipped()[::3]
     frame = pd.DataFrame({"prompt": [e.prompt for e in known], "tier": [e.tier for e in known]})
@@ -295,21 +275,6 @@ def test_a_table_that_cannot_be_used_says_why(frame, said):
         fit(frame, LADDER)
 
 
-def test_what_cannot_be_learnt_saved_or_loaded_says_why(fitted, tmp_path):
-    pd.DataFrame({"a": [1]}).to_pickle(tmp_path / "frame.pkl")
-    two, priced = ladder("A", "B"), LetterCounts(kind="remote")
-    for ask, told in (
-        (lambda: fit(labelled(), ladder("SIMPLE")), "one tier: there is nothing to learn"),
-        (lambda: fit(labelled(), LADDER, embedder=priced), "costs money for every prompt"),
-        (lambda: load(tmp_path / "none.npz"), "there is no learned classifier at .*fit one"),
-        (lambda: save(fitted.classifier, tmp_path / "none" / "x.npz"), "cannot be saved"),
-        (lambda: load(tmp_path / "frame.pkl"), "not a learned classifier"),
-        (lambda: fitted.classifier.classify("x", two), r"for the tiers 'SIMPLE'.* has 'A', 'B'"),
-    ):
-        with pytest.raises(SettingsError, match=told):
-            ask()
-
-
 def test_a_truncated_file_is_noticed_and_a_flipped_byte_is_noticed_or_harmless(of_scores, path):
     save(of_scores.classifier, path)
     whole, expected = path.read_bytes(), of_scores.classifier.classify(HARD, LADDER)
@@ -327,30 +292,19 @@ def test_a_truncated_file_is_noticed_and_a_flipped_byte_is_noticed_or_harmless(o
         assert expected == found
 
 
-def headed(**changed):
-    def header(arrays):
-        told = json.loads(arrays["header"].tobytes()) | changed
-        return {"header": np.frombuffer(json.dumps(told).encode(), dtype=np.uint8)}
-
-    return header
-
-
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
         ({"weights": np.zeros(3)}, "damaged one"),
-        ({"weights": np.array(["a"])}, "damaged one"),
         ({"weights": np.zeros(9_000_000)}, "damaged one"),
-        ({"line": np.array([np.nan] * 2)}, "damaged one"),
+        ({"line": np.full(2, np.nan)}, "damaged one"),
         ({"cuts": np.array([{}], dtype=object)}, "damaged one"),
-        ({"header": np.frombuffer(b"{nothing", dtype=np.uint8)}, "damaged one"),
         ({"header": np.frombuffer(b"[" * 99_999, dtype=np.uint8)}, "damaged one"),
-        (headed(terms=3), "damaged one"),
-        (headed(schema=99), "another version of nbroute .schema 99"),
-        (headed(measures=["length"]), "another version of nbroute"),
-        (headed(kind="a cake"), "a 'a cake'"),
-        (headed(levels=["HUGE", "COMPLEX"]), "do not fit together"),
-        (headed(embedder="letters"), "do not fit together"),
+        ({"terms": 3}, "damaged one"),
+        ({"schema": 99}, "another version of nbroute .schema 99"),
+        ({"measures": ["length"]}, "another version of nbroute"),
+        ({"kind": "a cake"}, "a 'a cake'"),
+        ({"levels": ["HUGE", "COMPLEX"]}, "do not fit together"),
     ],
 )
 def test_an_array_that_does_not_fit_and_a_foreign_header_are_noticed(
@@ -359,14 +313,30 @@ def test_an_array_that_does_not_fit_and_a_foreign_header_are_noticed(
     save(of_scores.classifier, path)
     with np.load(path, allow_pickle=False) as found:
         arrays = dict(found)
-    np.savez(path, **(arrays | (changed(arrays) if callable(changed) else changed)))
+    if changed.keys() <= arrays.keys():
+        arrays |= changed
+    else:
+        header = json.dumps(json.loads(arrays["header"].tobytes()) | changed).encode()
+        arrays["header"] = np.frombuffer(header, dtype=np.uint8)
+    np.savez(path, **arrays)
 
     with pytest.raises(SettingsError, match=said):
         load(path)
 
 
-def test_without_scikit_learn_the_cure_is_named(monkeypatch):
+def test_what_cannot_be_learnt_saved_or_loaded_says_why(of_tiers, tmp_path, monkeypatch):
+    pd.DataFrame({"a": [1]}).to_pickle(tmp_path / "frame.pkl")
+    two, priced = ladder("A", "B"), LetterCounts(kind="remote")
+    for ask, told in (
+        (lambda: fit(labelled(), ladder("SIMPLE")), "one tier: there is nothing to learn"),
+        (lambda: fit(labelled(), LADDER, embedder=priced), "costs money for every prompt"),
+        (lambda: load(tmp_path / "none.npz"), "there is no learned classifier at .*fit one"),
+        (lambda: save(of_tiers.classifier, tmp_path / "none" / "x.npz"), "cannot be saved"),
+        (lambda: load(tmp_path / "frame.pkl"), "not a learned classifier"),
+        (lambda: of_tiers.classifier.classify("x", two), r"the tiers 'SIMPLE'.* has 'A', 'B'"),
+    ):
+        with pytest.raises(SettingsError, match=told):
+            ask()
     monkeypatch.setitem(sys.modules, "sklearn", None)
-
     with pytest.raises(SettingsError, match=r"pip install 'nbroute\[learn\]'"):
         fit("x.csv", LADDER)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from cells import error_of, run
+from cells import run
 
 from nbroute.errors import SettingsError
 from nbroute.evaluate.check_training import auc, judged_rows
@@ -42,13 +43,12 @@ def few_samples(monkeypatch):
 
 
 def test_a_check_that_knows_bad_answers_is_switched_on_and_sends_them_on(router, server):
-    fitted = router.fit_check(labelled())
+    frame = labelled()
+    fitted = router.fit_check(frame)
     for words in (BAD, GOOD):
         server.reply(text=words.format("violin", 640))
 
-    result = router.route(
-        "How heavy is this violin?", strategy="cascade", start="LOW", checks=["learned"]
-    )
+    result = router.route("How heavy is it?", strategy="cascade", start="LOW", checks=["learned"])
 
     assert fitted.better, fitted
     assert ("MID", 2) == (result.tier, len(server.requests))
@@ -56,6 +56,10 @@ def test_a_check_that_knows_bad_answers_is_switched_on_and_sends_them_on(router,
     assert ("learned", False) == (verdict.check, verdict.passed)
     assert "% likely to be wrong, by your 120 labels" in verdict.reason
     assert "logprobs" not in server.requests[0].json
+    # Where labels came with log probabilities, they are asked for.
+    router.fit_check(frame.assign(logprob=np.where(frame["good"], -0.1, -0.9)))
+    router.route("hello", tier="LOW", checks=["learned"])
+    assert server.requests[-1].json["logprobs"]
 
 
 def test_the_figures_are_printed_next_to_those_of_the_prompt_the_length_and_chance(simulated):
@@ -94,7 +98,7 @@ def test_one_that_knows_the_prompt_or_the_length_alone_is_refused_but_can_be_use
 
 
 def test_a_later_router_and_a_cell_find_it_next_to_the_ledger(simulated, shell):
-    assert simulated.fit_check(labelled()).better
+    simulated.fit_check(labelled())
 
     text, done = run(shell, "%%route -S cascade --start SIMPLE --check learned\nIs a whale a fish?")
 
@@ -102,28 +106,25 @@ def test_a_later_router_and_a_cell_find_it_next_to_the_ledger(simulated, shell):
     assert "likely to be wrong, by your 120 labels" in text + run(shell, "%route why")[0]
 
 
-def test_a_damaged_or_foreign_file_is_one_line_and_sends_nothing(simulated, shell, opened):
-    Path("learned_check.npz").write_bytes(b"PK\x03\x04 no zip")
-    told = error_of(shell, "%%route --check learned\nIs a whale a fish?")
-    assert "learned_check.npz" in told
-    assert "fit it again" in told
-    simulated.fit_check(labelled())
-    with np.load("learned_check.npz") as found:
+def test_a_damaged_or_foreign_file_is_one_line_and_sends_nothing(make_router, server):
+    def told():
+        with pytest.raises(SettingsError) as refused:
+            make_router().route("hello", checks=["learned"])
+        return str(refused.value)
+
+    file = Path("learned_check.npz")
+    file.write_bytes(b"PK\x03\x04 no zip")
+    assert re.search(r"learned_check\.npz.*fit it again", told())
+    make_router().fit_check(labelled())
+    with np.load(file) as found:
         arrays = dict(found)
-    header = json.loads(arrays["header"].tobytes())
-
-    def headed(**changed):
-        return {"header": np.frombuffer(json.dumps(header | changed).encode(), dtype=np.uint8)}
-
-    for changed, told in (
-        ({"weights": arrays["weights"][:-1]}, r"damaged one .* is not \d+ numbers"),
-        (headed(kind="a cake"), "it says that it is a 'a cake'"),
-        (headed(schema=99), "saved by another version of nbroute"),
-        (headed(bad="odd"), "it calls a bad answer 'odd'"),
-    ):
-        np.savez("learned_check.npz", **(arrays | changed))
-        with pytest.raises(SettingsError, match=told):
-            opened(profile="simulated").route("hello", checks=["learned"])
+    np.savez(file, **(arrays | {"weights": arrays["weights"][:-1]}))
+    assert re.search(r"damaged one .* is not \d+ numbers", told())
+    for changed, why in (({"kind": "a cake"}, "that it is a 'a cake'"), ({"bad": "odd"}, "'odd'")):
+        header = json.dumps(json.loads(arrays["header"].tobytes()) | changed).encode()
+        np.savez(file, **(arrays | {"header": np.frombuffer(header, dtype=np.uint8)}))
+        assert why in told()
+    assert [] == server.requests
 
 
 def test_judged_pairs_give_a_check_that_speaks_of_the_worse(simulated):
@@ -158,16 +159,6 @@ def test_labels_of_this_session_and_of_earlier_ones_with_texts_will_do(make_rout
     assert "10 labelled answers were left out, as their texts were not kept." in repr(later)
     with pytest.raises(SettingsError, match="no answer has been labelled yet"):
         make_router().fit_check()
-
-
-def test_where_labels_came_with_log_probabilities_they_are_asked_for(router, server):
-    frame = labelled()
-
-    fitted = router.fit_check(frame.assign(logprob=np.where(frame["good"], -0.1, -0.9)))
-    router.route("hello", tier="LOW", checks=["learned"])
-
-    assert fitted.check.reads_logprob
-    assert server.requests[-1].json["logprobs"]
 
 
 def changed(**columns):

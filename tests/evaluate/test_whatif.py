@@ -48,17 +48,15 @@ def test_recorded_tokens_are_priced_on_every_tier(router, server):
 
 
 def test_a_model_that_was_never_asked_is_stood_in_for_and_nothing_is_sent(router, server):
-    asked = []
     router.route("What is the capital of France?")
+    own = ModelClassifier(pytest.fail, provider="loop", model="small")
 
-    found = router.what_if(classifier="model", threshold=0.9)
-    found.frame(), found.curve(), found.prompts()
-    own = router.what_if(classifier=ModelClassifier(asked.append, provider="loop", model="small"))
-
+    for classifier in ("model", own):
+        found = router.what_if(classifier=classifier, threshold=0.9)
+        found.frame(), found.curve(), found.prompts()
+        assert ["LOW"] == tiers_of(found.at(threshold=0))
+        assert "so ngrams decides there" in repr(found)
     assert 1 == len(server.requests)
-    assert [["LOW"], ["LOW"]] == [tiers_of(x.at(threshold=0)) for x in (found, own)]
-    assert "so ngrams decides there" in repr(found)
-    assert [] == asked
 
 
 def test_a_session_without_prompts_says_so_in_words(simulated):
@@ -152,11 +150,9 @@ def test_classifiers_that_send_nothing_are_asked_again_with_the_turns_before(sim
     route_all(simulated, hard, "and why?", thread="t")
 
     first, second = simulated.what_if().rows()
-    by_meaning = simulated.what_if(classifier="embedding").rows()[0]
 
     assert first.would_be == second.would_be
     assert "read with the turn before it" in second.reason
-    assert by_meaning.reason.startswith('most like "')
 
 
 def test_money_that_is_unknown_or_of_another_kind_is_said_to_be(simulated):
@@ -261,13 +257,14 @@ def test_the_magic_prints_the_table_where_there_is_no_widget(shell):
             said(line)
 
 
-@pytest.fixture
-def panel(simulated):
+def test_the_panel_redraws_what_the_controls_say(simulated):
+    panel = WhatIfPanel(simulated)
+    assert "there are no prompts" in panel.html
     route_all(simulated, "Hi", "Write a story", "fix typo: teh")
-    return WhatIfPanel(simulated)
-
-
-def test_the_panel_redraws_what_the_controls_say(simulated, panel):
+    panel.refresh(simulated)
+    assert "1 cell ran since" in panel.html
+    panel.act("again")
+    assert "3 prompts" in panel.html
     for typed in ("", "-5", "nan", "many", "100"):
         panel.act("percent", value=typed)
 
@@ -298,50 +295,12 @@ def test_apply_has_the_session_go_on_with_what_is_chosen(shell):
     assert run(shell, "%%route\nhello")[1].success
 
 
-def test_with_nothing_to_apply_it_to_the_lines_of_the_settings_are_copied(panel, monkeypatch):
-    sent = []
-    monkeypatch.setattr(WhatIfPanel, "send", lambda _, said: sent.append(said))
-    assert "This is what is in force now." in panel.html
-    panel.act("percent", value="50")
-
-    panel.act("copy")
-
-    assert [{"copy": "# nbroute.toml\n[nbroute]\nstep_up_below = 0.5"}] == sent
-    assert "Apply this" not in panel.html
-
-
-def test_a_replay_cannot_be_changed_and_the_panel_says_so(shell):
-    for cell in ("record r.txt", "record off", "replay r.txt"):
-        run(shell, f"%route {cell}")
-        run(shell, "%%route -q\nhello")
-    desk = desk_of(shell)
-    panel = WhatIfPanel(desk.router, desk.apply)
-    panel.act("percent", value="50")
-
-    panel.act("apply")
-
-    assert "%route replay off ends it" in panel.html
-
-
-def test_the_panel_says_that_there_is_something_new_and_takes_it_in_when_asked(simulated):
-    panel = WhatIfPanel(simulated)
-    assert "there are no prompts" in panel.html
-    simulated.route("hello")
-
-    panel.refresh(simulated)
-    assert "1 cell ran since" in panel.html
-    panel.act("again")
-
-    assert "1 prompt" in panel.html
-
-
 def test_the_panels_html_is_escaped_and_has_no_prompt_in_it(opened):
     tiers = (Tier("<b>LOW", "simulated", "simulated/gpt-4o-mini", 64),)
     router = opened(profile="simulated", ladder=Ladder("<i>", tiers, "<b>LOW"))
     router.route("secret words")
 
-    panel = WhatIfPanel(router)
+    html = WhatIfPanel(router).html
 
-    assert "&lt;b&gt;LOW" in panel.html
-    assert "<b>LOW" not in panel.html
-    assert "secret" not in panel.html
+    assert "&lt;b&gt;LOW" in html
+    assert not re.search("<b>LOW|secret", html)
