@@ -72,7 +72,6 @@ def test_no_line_is_wider_than_120_columns_and_none_has_control_characters():
     ("fields", "ends", "told"),
     [
         ({"provider_kind": "simulated"}, "openai/gpt-4o-mini (simulated)", "spent       $0.000012"),
-        ({"status": "interrupted"}, "(interrupted)", "1 answer from 1 call"),
         ({"cached": True, "cost_usd": 0.0}, "0.4 s    $0 (replayed)", "from 1 call, 1 replayed"),
         (
             {"cost_usd": None, "cost_source": "unknown", "model": "me/mine"},

@@ -43,9 +43,6 @@ def processes_in(folder):
     return found
 
 
-# what passes and what is told of what fails
-
-
 def test_code_that_does_what_the_assertions_say_passes_and_is_not_run_in_the_notebook():
     def adding():
         assert add(1, 2) == 3, "three"  # noqa: F821 - the answer's
@@ -95,9 +92,6 @@ def test_why_it_failed_is_told_and_what_runs_as_in_a_module_passes(code, tests, 
 
     assert (reason == "") == outcome.passed
     assert reason in outcome.reason
-
-
-# a pass cannot be had without the tests
 
 
 @pytest.mark.parametrize(
@@ -278,9 +272,6 @@ def test_an_unknown_machine_has_no_box_of_this_kind(monkeypatch, tmp_path):
         kernel["confine"]("Landlock", str(tmp_path), [], [])
 
 
-# what the code may use up
-
-
 @pytest.mark.parametrize(
     ("bomb", "told"),
     [
@@ -412,9 +403,6 @@ def test_a_thread_that_is_stopped_from_outside_ends_the_process(tmp_path, monkey
 
     assert "the check did not end within 0.5 s" == verdict.reason
     until(lambda: not list(tmp_path.glob("nbroute-*")))
-
-
-# the check
 
 
 def test_the_check_passes_an_answer_whose_code_passes_and_no_answer_without_code():

@@ -74,10 +74,8 @@ def test_a_stored_reply_comes_back_equal_and_a_newer_one_takes_its_place(cache, 
 
 def test_a_memory_cache_drops_what_was_not_used_for_longest():
     memory = MemoryCache(2)
-    memory.put("a", BARE)
-    memory.put("b", REPLY)
-    memory.put("a", REPLY)
-    memory.get("b")
+    for key in "ab":
+        memory.put(key, REPLY)
     memory.get("a")
     memory.put("c", REPLY)
 

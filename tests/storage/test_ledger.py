@@ -66,7 +66,7 @@ def test_the_last_row_of_an_attempt_counts_oldest_first_and_in_a_table_with_type
     assert not path.parent.exists()  # reading makes no file
 
     ledger.append(attempt(status="running", cost_usd=Decimal("0.1"), ts=NOON + 2))
-    ledger.append(attempt("a2", status="running", cost_usd=None, escalated=True))
+    ledger.append(attempt("a2", status="running", cost_usd=None))
     ledger.append(attempt(status="ok", ts=NOON + 2))
     ledger.append(attempt(status="rejected", error="length: too short", ts=NOON + 2))
     frame = ledger.frame()
@@ -77,13 +77,10 @@ def test_the_last_row_of_an_attempt_counts_oldest_first_and_in_a_table_with_type
     ]
     assert [NOON, NOON + 2] == [row.ts for row in ledger.report_rows()]
     assert (Decimal("0.25"), 2) == (ledger.spend().usd, ledger.spend().calls)
-    assert ["a2", "a1"] == list(frame["id"])
-    assert (0, list(frame.columns)) == (len(empty), list(empty.columns))
-    assert list(frame.dtypes) == list(empty.dtypes)
+    assert (["a2", "a1"], ["id", "time"]) == (list(frame["id"]), list(frame.columns[:2]))
+    assert list(frame.dtypes.items()) == list(empty.dtypes.items())
     assert datetime(2026, 11, 21, 12, tzinfo=UTC) == frame["time"][0]
-    kinds = {"cost_usd": "float64", "input_tokens": "int64", "escalated": "bool"}
-    assert kinds == {name: frame[name].dtype for name in kinds}
-    assert [True, False] == list(frame["cost_usd"].isna())
+    assert ("float64", [True, False]) == (frame["cost_usd"].dtype, list(frame["cost_usd"].isna()))
 
 
 def test_labels_come_back_oldest_first_and_what_is_written_cannot_be_changed(ledger, path):
@@ -128,10 +125,7 @@ def test_spend_is_added_up_by_whatever_is_asked_of_a_session_or_since_a_time(led
     }
     for by, expected in groups.items():
         assert expected == {name: float(spend.usd) for name, spend in ledger.spend(by).items()}
-    report = summarise(ledger.report_rows(), tiers=(), baseline="", price=None)
-    assert ledger.spend("model") == report.by_model
     assert (2, 2) == (ledger.spend(session="s1").calls, ledger.spend(since=NOON + 1).calls)
-    assert (Spend(), {}) == (ledger.spend(session="no"), ledger.spend("tier", session="no"))
     assert 1 == ledger.spend(session="s1", since=datetime(2026, 11, 22, tzinfo=UTC)).calls
     assert ["a2", "a3"] == list(ledger.frame(since=NOON + 1)["id"])
     assert ["a3"] == [row["id"] for row in ledger.rows(session="s2")]
@@ -314,23 +308,22 @@ def test_on_a_full_disk_the_rows_wait_and_are_written_once_there_is_room(ledger,
     grow(0)
     big = attempt("a1", status="ok", reason="y" * 9000)
     full = r"full; kept in memory.*; make room on the disk"
-    for write, what in ((ledger.append, big), (ledger.append, replace(big, id="a2"))):
+    label = said(prompt="z" * 9000)
+    kept = [(ledger.append, big), (ledger.append, replace(big, id="a2")), (ledger.label, label)]
+    for write, row in kept:
         with pytest.raises(RecordError, match=full):
-            write(what)
-    with pytest.raises(RecordError, match=full):
-        ledger.label(said(prompt="z" * 9000))
+            write(row)
 
     assert Spend(Decimal("0.5"), calls=2, by_source={"list": Decimal("0.5")}) == ledger.spend()
     assert [("a1", "ok"), ("a2", "ok")] == [(r["id"], r["status"]) for r in ledger.rows()]
     assert ["a1"] == stored(path)
 
     grow(100_000)
-    for name in ("a3", "a4"):
-        ledger.append(attempt(name))
+    ledger.append(attempt("a3"))
 
-    assert ["a1", "a1", "a2", "a3", "a4"] == stored(path)
-    assert ["l1"] == [label.id for label in ledger.labels()]
-    assert 4 == ledger.spend().calls
+    assert ["a1", "a1", "a2", "a3"] == stored(path)
+    assert [label] == ledger.labels()
+    assert 3 == ledger.spend().calls
 
 
 def test_a_lock_held_elsewhere_is_waited_for_once_and_what_waits_is_written_when_it_ends(
