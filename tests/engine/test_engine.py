@@ -205,8 +205,13 @@ def test_an_escalation_asks_the_next_tier_and_is_linked(router, make_router):
     second = router.escalate(first)
 
     assert ("MID", first, True) == (second.tier, second.parent, second.escalated)
-    assert first.id == router.ledger.rows()[1]["parent"]
-    assert "escalated from LOW" in second.decision.reason
+    assert [
+        ("<lambda>", "<lambda>: says LOW", False, None),
+        ("forced", "you escalated from LOW", True, first.id),
+    ] == [
+        (row["classifier"], row["reason"], row["escalated"], row["parent"])
+        for row in router.ledger.rows()
+    ]
     top = router.escalate(second)
     with pytest.raises(errors.SettingsError, match="TOP is the top tier"):
         router.escalate(top)
