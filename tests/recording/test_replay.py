@@ -220,7 +220,6 @@ def replay(recorded, opened, talk):
     [
         (FRANCE, {"max_tokens": 400}, "recorded for it with max_tokens 256, asked with 400"),
         (FRANCE, {"tier": "COMPLEX"}, r"recorded for it on SIMPLE \(simulated/gpt-4o-mini\)"),
-        (FRANCE, {"system": "Sing."}, "with another system prompt"),
         ("What is the capital of Francs?", {}, "the closest recorded prompt, on SIMPLE, is 'What"),
         ("zzz", {"tier": "SIMPLE"}, "to the prompt 'zzz'; it has 2 other prompts"),
         ("Where am I?", {"tier": "MEDIUM", "thread": "x"}, "after other turns of the conversation"),

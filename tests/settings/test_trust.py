@@ -353,18 +353,6 @@ def test_the_ledger_of_a_file_trusted_before_anything_was_sent_is_used(wanting):
     assert Path("l").is_file()
 
 
-def test_no_folder_of_a_found_file_brings_marks_to_the_screen(tmp_path, monkeypatch, capsys):
-    folder = tmp_path / "a\x1b[2J\u202e\nb"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    (folder / "nbroute.toml").write_text(EVIL)
-    said = [load().origin]
-    main(["trust", "--yes"])
-    said += [load().origin, *capsys.readouterr().out.splitlines()]
-    assert 5 == len(said)
-    assert all(map(str.isprintable, said))
-
-
 PLAIN_HTTP, PORT, HOST = "plain http.*allow_http", "port is not a number from 1", "host is not made"
 ADDRESSES = {
     "http://127.0.0.1.example/": PLAIN_HTTP,

@@ -31,6 +31,7 @@ def router(old, opened):
 def test_a_ledger_has_what_was_spent_and_said_and_taught_and_is_written_on(router):
     assert Decimal("0.0173") == router.spend().equivalent_usd.quantize(Decimal("0.0001"))
     assert {"SIMPLE", "COMPLEX", "FRONTIER"} <= set(router.spend("tier"))
+    assert router.report().spend == router.spend()
     assert "geo" in router.spend("feature")
     labels = router.labels(feedback=True)
     assert ["good", "good", "overkill", "cheapest acceptable"] == list(labels["feedback"])
