@@ -63,6 +63,7 @@ WRONG = [
     ('1,\n "written_by": "nbroute', '2,\n "written_by": "\\u001b[2J\\n', r"written by \[2J 0"),
     ('"tiers"', '"steps"', "line 1: the recording's header is damaged .it lacks 'tiers'"),
     ('"lab": "remote"', '"lab": "moon"', "providers: there is no 'moon'"),
+    ('"lab": "remote",', "", "providers lacks 'lab'"),
     ('"default": "LOW"', '"default": "NOWHERE"', "header is damaged"),
     ('"max_tokens": 1024', '"max_tokens": 0', "header is damaged"),
     ('"input": "0.15"', '"input": "NaN"', "header is damaged"),

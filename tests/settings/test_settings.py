@@ -290,6 +290,7 @@ REFUSED = {
         (f"[nbroute]\nprofile = {KEY}", "is not TOML"),
         ("[tier.SIMPLE]", r"unknown table \[tier\]; did you mean 'tiers'"),
         ('ladder = "two-tier"', r"'ladder' is above all tables; put it under \[nbroute\]"),
+        ("[tiers.SIMPEL]\nmax_tokens = 1", "did you mean 'SIMPLE'"),
         ("[providers.box]", "has no base_url"),
         ('[providers.box]\nbase_url = "box:9000"', "an http or https address"),
         (
@@ -299,6 +300,8 @@ REFUSED = {
     ],
     "[nbroute]\n": [
         ("budget_us = 3", "budget_us = 3: there is no key 'budget_us'; did you mean 'budget_usd'"),
+        ('ladder = "for-tier"', "ladder: .*'for-tier'; did you mean 'four-tier'"),
+        ('default_tier = "MEDUM"', "'MEDUM'.*did you mean 'MEDIUM'"),
         ('classifier = "ngram"', "'ngram' is not a classifier.*did you mean 'ngrams'"),
         ("budget_usd = 0", "budget_usd = 0 cannot be used; .*leave it out for no budget"),
         (FOR_EACH, r"\[nbroute.budget_usd_per_feature\] search = -0.5 .*give US dollars above 0"),
@@ -334,6 +337,8 @@ def test_a_file_that_cannot_be_used_is_named_with_what_is_wrong_in_it(read, here
         ({"NBROUTE_PROFILE": "lokal"}, "NBROUTE_PROFILE = 'lokal'.*did you mean 'local'"),
         ({"NBROUTE_CONFIG": "/no/such.toml"}, "NBROUTE_CONFIG.*no settings file '/no/such.toml'"),
         ({"NBROUTE_GGUF": "/no/such.gguf"}, "no model file '/no/such.gguf'"),
+        ({"NBROUTE_STATIC": "maybe"}, "NBROUTE_STATIC = 'maybe'"),
+        ({"OPENAI_BASE_URL": "proxy:4000"}, "OPENAI_BASE_URL cannot be used"),
         ({"profile": "opnai"}, "profile = 'opnai'.*did you mean 'openai'"),
         ({"path": "latin.toml"}, "latin.toml is not UTF-8"),
     ],
