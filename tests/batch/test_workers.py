@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
-import threading
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
 from multiprocessing import get_context
@@ -20,13 +18,13 @@ import pytest
 from loopback import Reply, prompt_of
 
 from nbroute.batch import map_prompts
-from nbroute.engine.attempts import hash_text
 from nbroute.errors import SettingsError
-from nbroute.types import Verdict
 
 ROOT = Path(__file__).parents[2]
+
+
 #: A call of these costs $0.0001, and up to $0.001 is held back for it.
-TEN = Reply(text="x", usage={"prompt_tokens": 2, "completion_tokens": 10, "total_tokens": 12})
+TEN = Reply(text="x", usage={"prompt_tokens": 2, "completion_tokens": 10})
 
 
 def prompts_of(count):
@@ -35,6 +33,10 @@ def prompts_of(count):
 
 def echo(sent):
     return Reply(text=f"about {prompt_of(sent)}")
+
+
+def pool_of(count):
+    return ProcessPoolExecutor(count, mp_context=get_context("spawn"))
 
 
 @pytest.fixture(scope="module")
@@ -46,50 +48,32 @@ def processes():
         yield pool
 
 
-def pool_of(count):
-    return ProcessPoolExecutor(count, mp_context=get_context("spawn"))
+def choose_top(_prompt):
+    return "TOP"
 
 
-def test_a_thread_pool_shares_the_router(router):
-    names = set()
+def test_processes_answer_in_order_into_one_ledger(file_router, server, processes):
+    server.handler, router = echo, file_router()
 
-    def look(prompt):
-        names.add(threading.current_thread().name.split("-")[0])
-        return "LOW"
+    batch = map_prompts(router, prompts_of(40), executor=processes, classifier=choose_top)
 
-    with ThreadPoolExecutor(3, "mine") as pool:
-        batch = map_prompts(router, prompts_of(30), executor=pool, classifier=look)
-
-    assert [] == batch.failed()
-    assert {"mine_0", "mine_1", "mine_2"} >= names
-
-
-class OneByOne:
-    """A ledger of a user's own, which has no `append_all`."""
-
-    def __init__(self, ledger):
-        self._ledger = ledger
-
-    def __getattr__(self, name):
-        if name == "append_all":
-            raise AttributeError(name)
-        return getattr(self._ledger, name)
-
-
-@pytest.mark.parametrize("own", [False, True])
-def test_processes_answer_in_order_into_one_ledger(file_router, server, processes, own):
-    server.handler = echo
-    router = file_router()
-    if own:
-        router.parts = replace(router.parts, ledger=OneByOne(router.ledger))
-
-    batch = map_prompts(router, prompts_of(40), executor=processes)
-
+    assert {"TOP"} == {row.tier for row in batch}
     assert [f"about {one}" for one in prompts_of(40)] == [row.text for row in batch]
     rows = router.ledger.rows(session=router.session)
     assert 40 == len({row["id"] for row in rows}) == len(rows)
     assert router.spend() == batch.cost
     assert {row.result for row in batch} == {row["result"] for row in rows}
+
+
+def test_what_cannot_travel_to_a_process_is_refused_and_is_no_matter_to_threads(
+    router, server, processes
+):
+    with pytest.raises(SettingsError, match=r"cannot travel to another process"):
+        map_prompts(router, ["a"], executor=processes)
+
+    assert [] == server.requests
+    with ThreadPoolExecutor(3) as pool:  # which shares the router
+        assert [] == map_prompts(router, prompts_of(30), executor=pool).failed()
 
 
 def test_no_key_travels_and_a_worker_without_one_says_so(file_router, server, monkeypatch):
@@ -114,17 +98,14 @@ def test_processes_do_not_overspend_together(file_router, server, processes):
     assert "BudgetExceeded" in batch.stopped
 
 
-@pytest.mark.parametrize("pooled", [False, True])
-def test_a_map_waits_for_what_another_holds_back(file_router, server, processes, pooled):
+def test_a_map_waits_for_what_another_holds_back(file_router, server, processes):
     server.answer(replace(TEN, delay=0.05))
     budget = "budget_usd_per_day = 0.0016"  # one call at a time, seven of them
     routers = [file_router(budget) for _ in range(2)]
 
-    def mapped(router, executor):
-        return map_prompts(router, prompts_of(3), executor=executor)
-
     with ThreadPoolExecutor(2) as pool:
-        batches = list(pool.map(mapped, routers, [processes if pooled else None, None]))
+        other = pool.submit(map_prompts, routers[0], prompts_of(3), executor=processes)
+        batches = [map_prompts(routers[1], prompts_of(3)), other.result()]
 
     assert ["", ""] == [batch.stopped for batch in batches]
     assert {"ok": 6} == dict(Counter(row.status for batch in batches for row in batch))
@@ -148,57 +129,26 @@ def test_a_worker_that_dies_leaves_rows_that_say_so(file_router, server):
     assert batch[59].error.startswith("not sent: the worker died: ")
 
 
-def never_passes(reply):
-    return Verdict(False, "never", "it will not do")
-
-
-@pytest.mark.parametrize("options", [{}, {"strategy": "cascade", "checks": (never_passes,)}])
-def test_no_thread_sends_before_the_file_has_its_row(router, server, options):
-    missing = []
-
-    def handler(sent):
-        with closing(sqlite3.connect(router.ledger.path, timeout=10)) as file:
-            hashed = hash_text(prompt_of(sent).partition("\n")[0])
-            told = "SELECT count(*) FROM attempts WHERE msg_hash = ? AND model = ?"
-            (found,) = file.execute(told, (hashed, sent["model"])).fetchone()
-        missing.extend([prompt_of(sent)] * (not found))
-        return Reply(text="x")
-
-    server.handler = handler
-    map_prompts(router, prompts_of(64), **options)
-
-    assert len(server.requests) >= 64
-    assert [] == missing
-
-
 POOLED = """
-import sys
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from nbroute.router import Router
 
 if __name__ == "__main__":
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
-        prompts = [f"question {number}" for number in range(int(sys.argv[2]))]
-        Router(sys.argv[1]).map(prompts, executor=pool, progress=False)
+        prompts = [f"question {number}" for number in range(60)]
+        Router("nbroute.toml").map(prompts, executor=pool, progress=False)
 """
 
 
-def pooled(count, tmp_path):
-    """A process of its own group that maps so many prompts on a process pool."""
-    (tmp_path / "pooled.py").write_text(POOLED)
-    command = [sys.executable, tmp_path / "pooled.py", Path("nbroute.toml").absolute(), count]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.Popen(list(map(str, command)), env=environment, start_new_session=True)
-
-
 @pytest.mark.parametrize("killed", ["worker", "parent"])
-def test_what_a_killed_process_was_paid_for_stays_on_the_books(
-    file_router, server, tmp_path, killed
-):
+def test_what_a_killed_process_was_paid_for_stays_on_the_books(file_router, server, killed):
     server.answer(replace(TEN, delay=0.05))
     router = file_router()
-    process = pooled(60, tmp_path)
+    Path("pooled.py").write_text(POOLED)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "pooled.py"]
+    process = subprocess.Popen(command, env=environment, start_new_session=True)
     while len(server.requests) < 20:
         server.stopping.wait(0.01)
     workers = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
@@ -217,47 +167,7 @@ def test_what_a_killed_process_was_paid_for_stays_on_the_books(
     assert all("estimate" in (row["error"] or row["reason"]) for row in open_ones)
 
 
-def test_two_pools_share_a_days_budget(file_router, server, tmp_path):
-    server.answer(TEN)
-    router = file_router("budget_usd_per_day = 0.01")
-
-    for process in [pooled(80, tmp_path) for _ in range(2)]:
-        process.wait(60)
-
-    spend = router.spend(everything=True)
-    assert Decimal("0.005") < spend.usd <= Decimal("0.01")
-    assert len(server.requests) == spend.calls
-
-
-def test_a_prompt_that_was_not_sent_after_all_leaves_no_call_behind(file_router):
-    with ProcessPoolExecutor(1) as pool:
-        pool.shutdown()
-        router = file_router()
-        batch = map_prompts(router, prompts_of(4), executor=pool)
-
-    assert all("cannot schedule new futures" in row.error for row in batch)
-    assert [] == router.ledger.rows()
-    assert 0 == router.spend().calls == router.report().calls
-
-
-def test_an_object_that_cannot_travel_is_refused_before_anything_is_sent(router, server, processes):
-    with pytest.raises(SettingsError, match=r"cannot travel to another process"):
-        map_prompts(router, ["a"], executor=processes)
-
-    assert [] == server.requests
-
-
-def choose_top(_prompt):
-    return "TOP"
-
-
-def test_a_function_of_a_module_travels(file_router, processes):
-    batch = map_prompts(file_router(), ["a"], executor=processes, classifier=choose_top)
-
-    assert "TOP" == batch[0].tier
-
-
-@pytest.fixture(scope="module")
+@pytest.fixture
 def dask_client():
     distributed = pytest.importorskip("distributed")
     options = {"n_workers": 2, "threads_per_worker": 1, "processes": True}
@@ -268,11 +178,6 @@ def dask_client():
             distributed.Client(cluster) as client,
         ):
             yield client
-
-
-def test_a_dask_client_is_told_apart_from_its_executor(router, dask_client):
-    with pytest.raises(SettingsError, match=r"client.get_executor\(\)"):
-        map_prompts(router, ["a"], executor=dask_client)
 
 
 def test_a_dask_cluster_answers_and_survives_the_death_of_a_worker(
@@ -290,6 +195,8 @@ def test_a_dask_cluster_answers_and_survives_the_death_of_a_worker(
 
     server.handler = handler
     router = file_router()
+    with pytest.raises(SettingsError, match=r"client.get_executor\(\)"):
+        map_prompts(router, ["a"], executor=dask_client)
 
     batch = map_prompts(router, prompts_of(64), executor=dask_client.get_executor())
 
