@@ -32,7 +32,6 @@ def no_keys():
 def test_the_first_help_is_short_and_help_all_lists_each_command_once(shell):
     text, _ = run(shell, "%route help")
     assert len(text.splitlines()) < 25
-    assert "%route help all" in text
 
     text, _ = run(shell, "%route help all")
     for name, one in COMMANDS.items():
@@ -72,18 +71,6 @@ def test_each_answer_is_reached_by_its_number(shell):
         assert "no answer has the number 9" in error_of(shell, f"%route {line}")
 
 
-def test_the_log_fits_a_terminal_and_says_where_the_whole_frame_is(shell):
-    for _ in range(2):
-        run(shell, "%%route -t FRONTIER\nhello")
-
-    text, _ = run(shell, "%route log")
-
-    rows = [line for line in text.splitlines() if "FRONTIER" in line]
-    assert "cached" == rows[-1].split()[-1]
-    assert all(len(line) < 80 for line in text.splitlines())
-    assert "router.ledger.frame()" in text
-
-
 def test_a_cost_that_is_not_known_is_zero_in_no_table(shell):
     run(shell, "%route tiers")
     desk_of(shell).climb(Ladder("one", (Tier("SIMPLE", "simulated", MODEL, 64),), "SIMPLE"))
@@ -113,8 +100,6 @@ def test_a_tier_has_another_model_for_the_session_and_gets_its_own_back(shell):
     assert before == desk_of(shell).router.ladder
     assert re.search(r"^SIMPLE +simulated/gpt", run(shell, "%route tiers")[0], re.MULTILINE)
     assert "gpt-4o-mini, high effort" in run(shell, "%route tiers SIMPLE:high")[0]
-    told, _ = run(shell, "%route tiers SIMPLE=simulated/gpt4o")
-    assert "did you mean 'simulated/gpt-4o'" in told
 
 
 def test_prices_say_how_old_they_are_and_how_to_renew_them(shell):
@@ -203,13 +188,3 @@ def test_init_writes_todays_ladder_and_never_over_a_file(shell):
     Path("nbroute.toml").write_text("")
     run(shell, "%route init --force")
     assert "simulated/claude-haiku-3.5" == load().ladder["SIMPLE"].model
-
-
-def test_a_cell_that_got_no_answer_takes_no_number(shell):
-    run(shell, "%%route\nhello")
-    run(shell, "%%route -t SIMPEL\nhello")
-    run(shell, "%%route --max-cost 0.0000000001\nWrite a haiku about a lighthouse.")
-
-    told, _ = run(shell, "%%route\nWhat is the capital of France?")
-
-    assert "#2" in told

@@ -235,15 +235,13 @@ def test_tiers_that_could_not_answer_are_steps_shown_once(load, server):
 
 def test_a_ledger_that_cannot_be_used_is_a_note_and_costs_no_answer(load, monkeypatch):
     monkeypatch.setenv("NBROUTE_LEDGER", "/dev/full")
-    cell, _ = load()
 
-    text, done = run(cell, "%%route -t LOW\nhello")
+    text, done = run(load()[0], "%%route -t LOW\nhello")
 
     assert "ok" == done.result.text
     assert 1 == text.count("could not be recorded")
     assert "/dev/full" in text
     assert "session $0.003 · 1 call" in text
-    assert run(cell, "%route spend")[1].success
 
 
 def test_a_ledger_that_breaks_while_in_use_hides_neither_an_answer_nor_an_error(cell, server):
@@ -286,15 +284,11 @@ def test_what_was_learned_or_taught_in_a_corrupt_file_is_one_line(cell, server):
 # Markup
 
 
-HOSTILE = "<script>alert(1)</script> <img src=x onerror=alert(1)> ![x](http://evil.example/x.png)"
-
-
 def harm_of(cell, source):
     with capture_output() as shown:
         done = cell.run_cell(source, store_history=True)
     made = [output.data for output in shown.outputs]
-    if done.result is not None:
-        made.append(cell.display_formatter.format(done.result)[0])
+    made += [cell.display_formatter.format(done.result)[0]] if done.result is not None else []
     pages = [data.get("text/html", "") for data in made]
     pages += [MarkdownIt().render(data.get("text/markdown", "")) for data in made]
     found = Rendered("".join(pages))
@@ -303,17 +297,8 @@ def harm_of(cell, source):
     return attributes | barred | {one for one in found.harm if "javascript:" in one}
 
 
-def test_markup_in_an_answer_or_an_error_is_words(load, server):
-    cell, _ = load(low='fallbacks = ["second"]')
-    server.reply(text=HOSTILE)
-    assert set() == harm_of(cell, "%%route -t LOW\nsay it")
-    server.reply(status=404, error=f"{HOSTILE} a model")
-    assert set() == harm_of(cell, "%%route -t LOW\nhello")
-    server.reply(status=400, error=HOSTILE)
-    assert set() == harm_of(cell, "%%route -t LOW\nhello again") | harm_of(cell, "%route why")
-
-
-def test_markup_in_the_names_of_the_settings_is_words_wherever_they_are_shown(plain_shell, server):
+def test_markup_in_answers_errors_and_the_names_of_the_settings_is_words(plain_shell, server):
+    hostile = "<script>alert(1)</script> <img src=x onerror=alert(1)> ![x](http://e.example/x.png)"
     name = "<img src=x onerror=alert(1)>|`$x$`"
     Path("nbroute.toml").write_text(
         f"""
@@ -330,8 +315,11 @@ def test_markup_in_the_names_of_the_settings_is_words_wherever_they_are_shown(pl
     )
     run(plain_shell, "%load_ext nbroute")
 
+    server.reply(text=hostile)
+    server.reply(status=400, error=hostile)
     for source in (
         "%%route --feature '<script>x</script>'\nhello",
+        "%%route\nhello again",
         *(f"%route {word}" for word in ("tiers", "spend feature", "log", "why", "report")),
     ):
         assert set() == harm_of(plain_shell, source), source

@@ -65,9 +65,8 @@ class Kernel:
 
     def __init__(self, looped):
         folder = looped.folder
-        self.manager = KernelManager(
-            transport="ipc", connection_file=str(folder / f"k{len(list(folder.iterdir()))}.json")
-        )
+        place = str(folder / f"k{len(list(folder.iterdir()))}.json")
+        self.manager = KernelManager(transport="ipc", connection_file=place)
         self.manager.start_kernel(cwd=str(folder), env=looped.env, stderr=subprocess.DEVNULL)
         self.client = self.manager.blocking_client()
         self.client.start_channels()
