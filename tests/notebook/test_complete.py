@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from cells import run
 from IPython.core.completer import provisionalcompleter
@@ -24,10 +26,7 @@ OFFERED = [
     ("%%route -t si^ -q\nHello", ["%%route -t SIMPLE -q\nHello"]),
     ("%route use simu", ["%route use simulated"]),
     ("x = 1\nspent = %route sp", ["x = 1\nspent = %route spend"]),
-    (
-        "%route label ",
-        [f"%route label {it}" for it in ("good", "bad", "too weak", "overkill", "off")],
-    ),
+    ("%route label o", ["%route label overkill", "%route label off"]),
     ("%route spend d", ["%route spend day"]),
     ("%route key open", ["%route key openrouter", "%route key openai"]),
     ("%%route\nSum up {{arti", ["%%route\nSum up {{article"]),
@@ -49,8 +48,7 @@ def completed(shell, text):
 
 @pytest.mark.parametrize("jedi", [True, False])
 def test_what_fits_the_place_is_offered_and_no_python_in_prose(shell, jedi):
-    with open("nbroute.toml", "w") as file:
-        file.write('[prompts]\nreviewer = "You review code."\n')
+    Path("nbroute.toml").write_text('[prompts]\nreviewer = "You review code."\n')
     run(shell, "%%route_compare SIMPLE MEDIUM\nhello")
     run(shell, "answer = article = 1\nimport math\nfrom textwrap import dedent")
     run(shell, "class Kind:\n    pass\ndef is_short(answer):\n    return True")

@@ -14,16 +14,6 @@ HARD = (
     "Derive the conditions under which a two-species predator-prey model has a stable limit "
     "cycle, and discuss what each parameter means in the field."
 )
-TESTED = (
-    "%%route -S cascade --start SIMPLE --check tests=works\n"
-    "Write a Python function `median(numbers)` that returns the median of a list of numbers."
-)
-TESTS = """
-def works():
-    assert median([3, 1, 2]) == 2
-    assert median([4, 1, 3, 2]) == 2.5
-"""
-TIERS = ["SIMPLE", "MEDIUM", "COMPLEX", "FRONTIER"]
 
 
 def test_a_cell_shows_the_answer_once_with_tier_cost_session_and_keeps_the_result(shell):
@@ -67,7 +57,6 @@ def test_a_dry_run_shows_all_and_sends_nothing(shell):
     assert "user: What is the capital of France?" in text
     assert "would go to SIMPLE" in text
     assert "--max-cost $0.00000001 is too little: SIMPLE could come to $" in text
-    assert [] == [tier for tier in TIERS if tier not in text]
     assert "MEDIUM, COMPLEX, FRONTIER" in cascade
     assert "SIMPLE and COMPLEX" in parallel
     assert "session $0 · 0 calls" in run(shell, "%route spend")[0]
@@ -136,12 +125,16 @@ def test_consensus_and_parallel_show_what_was_said_and_whose_answer_is_used(shel
 
 
 def test_code_runs_once_the_user_allows_it_and_its_failure_goes_up_with_the_prompt(shell):
-    run(shell, TESTS)
-    assert "%route allow code" in error_of(shell, TESTED)
+    run(shell, "def works():\n    assert median([4, 1, 3, 2]) == 2.5")
+    cell = (
+        "%%route -S cascade --start SIMPLE --check tests=works\n"
+        "Write a Python function `median(numbers)` that returns the median of a list of numbers."
+    )
+    assert "%route allow code" in error_of(shell, cell)
     assert "0 calls" in run(shell, "%route spend")[0]
     run(shell, "%route allow code")
 
-    text, done = run(shell, TESTED)
+    text, done = run(shell, cell)
 
     assert ["SIMPLE", "MEDIUM"] == [rung.tier for rung in done.result.rungs]
     assert "rejected by tests works" in text
@@ -153,7 +146,6 @@ def test_code_runs_once_the_user_allows_it_and_its_failure_goes_up_with_the_prom
     ("definition", "kind"),
     [
         ("from dataclasses import dataclass\n@dataclass\nclass City:\n    name: str", "City"),
-        ("import pydantic\nclass City(pydantic.BaseModel):\n    name: str", "City"),
         ('City = {"type": "object", "required": ["name"]}', "dict"),
     ],
 )

@@ -60,22 +60,6 @@ def test_columns_of_a_frame_or_lists_fill_the_template_and_variables_the_rest(sh
     assert ["1: Be terse.", "2: Explain."] == [one.name for one in two.result.contenders]
 
 
-@pytest.mark.parametrize(
-    ("cell", "said"),
-    [
-        ("%%route_compare --over words\n{{wrods}}", "did you mean 'words'?"),
-        ("%%route_compare --over words\nhello", "each of 3 rows would ask the same"),
-        ("%%route_compare --over words --blind\n{{words}}", "--blind is for one prompt"),
-        ("%%route_compare --over words --resume\n{{words}}", "there is nothing to resume"),
-        ("%route matrix", "no table of prompts has been compared yet"),
-    ],
-)
-def test_a_wrong_word_is_one_line_with_its_cure(shell, cell, said):
-    shell.user_ns["words"] = WORDS
-
-    assert said in error_of(shell, cell)
-
-
 def test_checks_say_who_is_the_cheapest_that_passes_and_what_is_missing(static):
     static.user_ns |= {"long": lambda text: len(text) > 300}
     static.user_ns["prompts"] = ["Explain recursion.", "Explain recursion to a child.", None]

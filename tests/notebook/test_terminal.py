@@ -85,16 +85,9 @@ def terminal(shared, asked):
     return shared
 
 
-@pytest.fixture
-def simulated(terminal):
-    """The same on the simulated ladder."""
+def test_the_answer_is_printed_once_then_the_figures_and_later_cells_show_it_whole(terminal):
     terminal.run("%route use simulated")
-    yield terminal
-    terminal.run("%route use file")
-
-
-def test_the_answer_is_printed_once_then_the_figures_and_later_cells_show_it_whole(simulated):
-    printed = simulated.run("%%route -o answer\nWhat is the capital of France?")
+    printed = terminal.run("%%route -o answer\nWhat is the capital of France?")
 
     answer, figures = printed.split("\n\nSIMPLE · ")
     assert "The capital of France is Paris." == answer
@@ -104,23 +97,10 @@ def test_the_answer_is_printed_once_then_the_figures_and_later_cells_show_it_who
     assert re.match(r"session .*\$0\.\d+ .*\d+ calls? · ", session)
     for word in ("widget", "controls", "Meter", "VBox", "\x1b", "Out["):
         assert word not in printed
-    printed = simulated.run("_")
+    printed = terminal.run("_")
     assert re.match(r"Out\[\d+\]: SIMPLE · simulated/gpt-4o-mini", printed)
     assert 1 == printed.count("The capital of France is Paris")
-
-
-def test_escalate_prints_the_next_tiers_answer_alone_and_an_assigned_one_has_no_repr(simulated):
-    first = simulated.run("%%route -t SIMPLE\nWhat is the capital of Australia?")
-
-    printed = simulated.run("higher = %route escalate")
-
-    assert "MEDIUM · simulated/claude-haiku-3.5" in printed
-    assert "for this step" in printed
-    assert first.split("\n")[0] not in printed
-    assert "Out[" not in printed
-    mistake = simulated.run("%%route --teir SIMPLE\nhello")
-    assert "unknown option '--teir': did you mean '--tier'" in mistake
-    assert 1 == len(mistake.strip().split("\n"))
+    terminal.run("%route use file")
 
 
 def test_ctrl_c_keeps_the_partial_answer_and_the_prompt(terminal, asked):
