@@ -282,6 +282,7 @@ def test_an_unknown_machine_has_no_box_of_this_kind(monkeypatch, tmp_path):
         ("while True: print('x' * 1000)", "within 0.5 s"),
         ("for n in range(200_000): open(str(n), 'w').close()", "more than 64 files and folders"),
         ("while True: os.mkdir('d'); os.chdir('d')", "more than 64 files and folders"),
+        ("for _ in range(25): n = 'd' * 250; os.mkdir(n); os.chdir(n)", "cannot be counted"),
         ("os.makedirs('a/b'); open('a/b/c', 'w'); os.chmod('a/b', 0); os.chmod('a', 0)", ""),
         ("f = open('big', 'wb')\nwhile True: f.write(bytes(10 ** 6))", "File too large"),
         ("x = [0]\nwhile True: x += x", "MemoryError"),

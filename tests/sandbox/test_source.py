@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from nbroute.errors import SettingsError
@@ -36,6 +38,10 @@ def uses_a_variable():
     assert add(1, 2) == expected  # noqa: F821
 
 
+def uses_an_import():
+    assert math.isclose(add(1, 2), 3)  # noqa: F821
+
+
 def takes_one(candidate):
     assert candidate
 
@@ -51,6 +57,7 @@ def closing_over(wanted):
     ("value", "words"),
     [
         (uses_a_variable, "the notebook's variable 'expected': they run in another process"),
+        (uses_an_import, "the notebook's import 'math'; import it inside the function"),
         (takes_one, "callable with no arguments"),
         (closing_over(3), "use 'wanted' of the function around them"),
         (lambda: add(1, 2) == 3, "not a plain function"),  # noqa: F821
