@@ -69,7 +69,6 @@ def test_another_embedder_or_dimension_than_yesterday_is_noticed_and_all_is_embe
     assert (1, 6) == RememberedEmbedder(other, path).embed(["a"]).vectors.shape
     embedded = RememberedEmbedder(today, path, announce=notices.append).embed(["a", "new", "bb"])
 
-    assert (3, 8) == embedded.vectors.shape
     assert [1, 3, 2] == embedded.vectors[:, 0].tolist()
     assert [["new"], ["a", "bb"]] == today.asked
     assert "p:m gives vectors of 8 dimensions and gave 4 before" in notices[0]
@@ -89,13 +88,6 @@ def test_the_texts_themselves_are_not_in_the_file(path):
     with contextlib.closing(RememberedEmbedder(Counting(), path)) as embedder:
         assert [23, 24, 1] == embedder.embed(texts).vectors[:, 0].tolist()
     assert b"private" not in path.read_bytes()
-
-
-def test_the_oldest_vectors_go_when_there_are_too_many(path):
-    embedder = RememberedEmbedder(Counting(), path, entries=3)
-    for text in "abcde":
-        embedder.embed([text])
-    assert ["a", "b"] == embedder.missing(list("abcde"))
 
 
 @pytest.mark.parametrize(
@@ -153,7 +145,5 @@ def test_the_later_word_on_a_prompt_wins_among_those_for_this_ladder(path):
 def test_a_damaged_file_of_taught_examples_is_a_record_error(path):
     path.parent.mkdir()
     path.write_bytes(b"this is no database" * 100)
-    with pytest.raises(RecordError, match="the taught example"):
-        TaughtExamples(path).examples(FOUR)
     with pytest.raises(RecordError, match="the taught example"):
         TaughtExamples(path).teach("a", "SIMPLE", FOUR)

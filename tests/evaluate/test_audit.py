@@ -337,6 +337,7 @@ def test_what_needs_more_counts_before_what_could_do_with_less(router, answering
         *(({"sample": bad}, f"sample={bad!r} is not a share") for bad in (0, 5, math.nan)),
         ({"direction": "upp"}, "direction='upp' is not a direction: did you mean 'up'"),
         ({"judge": "MIDD"}, "'MIDD' is neither a tier"),
+        ({"judge": 3}, "judge is 3; give a tier, a model, or a function"),
         ({"max_cost": "cheap"}, "max_cost is 'cheap'"),
         ({"frame": None}, "no prompt of this session to audit: route some first"),
         ({"frame": pd.DataFrame({"text": ["a"]})}, "no column 'prompt' among 'text'"),

@@ -7,7 +7,6 @@ import signal
 from dataclasses import dataclass
 from pathlib import Path
 
-import dataset
 import pandas as pd
 import pytest
 from calls import KEY, SETTINGS
@@ -16,7 +15,6 @@ from loopback import Reply
 
 from nbroute.cli import main
 from nbroute.evaluate import doctor
-from nbroute.evaluate.rewording import flips_of
 
 
 def found(examination, what, *, colour=None):
@@ -237,19 +235,6 @@ def test_a_classifier_of_ones_own_is_tried_with_send_alone_and_may_be_shaky_or_f
     assert "no Please here" in only(broken.doctor(send=True), "wording").words
 
 
-def test_the_default_classifier_is_steady_and_changes_are_the_same_again(simulated):
-    prompts = [row["prompt"] for row in dataset.rows("blind_prompts")]
-    classifier, ladder = simulated.parts.classifier_for(None, None), simulated.ladder
-
-    flips = flips_of(prompts, classifier, ladder)
-    foreign = flips_of(["法国的首都是哪里？", "😀"], classifier, ladder)
-
-    assert 0 <= flips.interval[0] <= flips.share <= flips.interval[1] < 0.15
-    assert flips_of(prompts[:20], classifier, ladder) == flips_of(prompts[:20], classifier, ladder)
-    # A script without capitals keeps its letters.
-    assert (0, 0) == (foreign.tried["a typo"], foreign.tried["changed case"])
-
-
 def test_translations_are_asked_for_with_send_alone(make_router, server):
     router = answering(make_router, 12, classifier="ngrams")
     server.answer("Quelle est la capitale ?")
@@ -348,16 +333,6 @@ def test_old_widgets_are_told_with_the_line_that_renews_them(shell, monkeypatch)
 
     assert ("red", "%pip install -U 'ipywidgets>=8.1'") == (old.colour, old.cure)
     assert "anywidget is not installed" in missing.words
-
-
-def test_a_replay_asks_no_model(shell):
-    for cell in ("%route record a.rec", "%%route\nHi", "%route record off", "%route replay a.rec"):
-        run(shell, cell)
-
-    examination = run(shell, "%route doctor --send --yes")[1].result
-
-    assert "%route replay off" == only(examination, "answers").cure
-    assert "nothing was sent" in repr(examination)
 
 
 def test_the_command_ends_with_1_where_something_is_red_and_its_cures_are_a_shells(

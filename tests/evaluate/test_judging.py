@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import threading
 from dataclasses import replace
 
 import pytest
@@ -13,12 +10,10 @@ from loopback import Reply
 
 from nbroute.batch.run import Bar
 from nbroute.batch.store import Store
-from nbroute.errors import Interrupted, SettingsError
 from nbroute.evaluate.judging import Pair, judge_pairs, kin, leaning, worst_cost
 from nbroute.evaluate.purse import Asking, Purse
 from nbroute.evaluate.verdicts import question, read_verdict
 from nbroute.providers.simulated import known_prompts
-from nbroute.workshop import truth
 
 VERDICTS = {
     "It is right.\nVerdict: A": "a",
@@ -103,34 +98,19 @@ def test_a_model_judges_each_pair_in_both_orders_and_unmarked(router, server):
     assert rows["cost_usd"].sum() == pytest.approx(float(sum(one.usd for one in rulings)))
 
 
-def test_what_changes_with_the_order_is_a_tie_and_a_blind_judge_is_pointed_out(router):
-    rulings = judged(router, pairs(10), lambda *_: "a")
+@pytest.mark.parametrize(
+    ("judge", "error"),
+    [
+        (lambda *_: 1 / 0, "ZeroDivisionError: division by zero"),
+        (lambda *_: "B", "the judge returned 'B'; it has to be 'a', 'b' or 'tie'"),
+        (lambda _, a, b: "a" if a == "good" else "b", ""),
+    ],
+)
+def test_a_function_judges_and_may_fail(router, server, judge, error):
+    (ruling,) = judged(router, pairs(1), judge)
 
-    assert {("tie", True)} == {(one.verdict, one.flipped) for one in rulings}
-    (note,) = leaning(pairs(10), rulings).notes
-    assert "chose the answer shown first in 20 of 20 verdicts, so they mean nothing" in note
-
-
-def test_a_judge_that_fails_or_babbles_is_rows(router, server):
-    server.reply(status=500, error="no power")
-    server.reply(text="Who can say? Both have something.")
-    server.handler = likes_good
-    with Bar(router, 8, shown=False) as bar:
-        rulings = judge_pairs(Asking(router, bar, workers=1), pairs(2), None, Store())
-    server.requests.clear()
-    asked = [replace(one, expensive="best") for one in pairs(2)]
-    fails, odd, good = (
-        judged(router, asked, judge)[0]
-        for judge in (lambda *_: 1 / 0, lambda *_: "B", lambda _, a, __: "ab"[a != "best"])
-    )
-
-    assert [None, "expensive"] == [one.verdict for one in rulings]
-    assert "no power" in rulings[0].error
-    assert "the judge gave no verdict: 'Who can say? Both have something.'" in rulings[0].error
-    assert "ZeroDivisionError: division by zero" == fails.error
-    assert "the judge returned 'B'; it has to be 'a', 'b' or 'tie'" == odd.error
-    assert "expensive" == good.verdict
-    assert not server.requests
+    assert (None if error else "expensive", error) == (ruling.verdict, ruling.error)
+    assert [] == server.requests
 
 
 def test_same_answers_are_a_tie_and_missing_ones_cannot_be_judged(router, server):
@@ -143,77 +123,15 @@ def test_same_answers_are_a_tie_and_missing_ones_cannot_be_judged(router, server
     assert [] == server.requests
 
 
-def test_a_purse_holds_for_all_calls_together_and_what_is_left_goes_on(router, server):
-    server.handler = likes_good
-    asked, store = pairs(20), Store()
-    worst = worst_cost(router, asked[:1]).cost.usd
+def test_a_weak_simulated_judge_goes_by_position_and_is_pointed_out(simulated):
+    asked = [Pair(prompt, "so", "or so", "SIMPLE", "MEDIUM") for prompt in known_prompts()]
 
-    rulings = judged(router, asked, store=store, max_cost=worst)
+    top, weak = (judged(simulated, asked, judge) for judge in (None, "SIMPLE"))
 
-    assert 0 < sum(one.usd for one in rulings) <= worst
-    left = [one for one in rulings if one.verdict is None]
-    assert 0 < len(left) < 20
-    assert "is left of max_cost" in left[0].error
-    again = judged(router, asked, store=store)
-    assert ["expensive"] * 20 == [one.verdict for one in again]
-    assert 40 == len(server.requests)
-    cached = judged(router, pairs(21), max_cost=0)
-    assert ["expensive"] * 20 == [one.verdict for one in cached[:20]]
-    assert 0 == sum(one.usd for one in cached)
-    router.set_budget(router.spend().usd)
-    (refused,) = judged(router, [replace(pairs(1)[0], prompt="Another?")])
-    assert "session budget" in refused.error
-
-
-@pytest.mark.parametrize("judge", ["TOPP", 5, ""])
-def test_a_judge_that_does_not_exist_is_one_clear_line(router, judge):
-    with pytest.raises(SettingsError):
-        judged(router, pairs(1), judge)
-
-
-def test_a_skilled_simulated_judge_says_what_is_true_and_a_weak_one_goes_by_position(opened):
-    router, prompts = opened(profile="simulated"), known_prompts(wordings=True)
-    known = truth(prompts, router.ladder)
-    for tiers in (("SIMPLE", "MEDIUM"), ("COMPLEX", "FRONTIER")):
-        with Bar(router, 0, shown=False) as bar:
-            answers = [Asking(router, bar).ask(prompts, {"tier": it}, Store()) for it in tiers]
-        texts = ([row.text for row in rows] for rows in answers)
-        asked = [Pair(*each, *tiers) for each in zip(prompts, *texts, strict=True)]
-
-        top, weak = (judged(router, asked, judge) for judge in (None, "SIMPLE"))
-
-        better = known[tiers[1]] > known[tiers[0]]
-        assert list(better) == [one.verdict == "expensive" for one in top]
-        assert not any(one.flipped for one in top)
-        assert 20 < sum(one.flipped for one in weak)
-        told = leaning(asked, weak).notes[0]
-        assert told.startswith("this judge chose the answer shown first")
-    assert truth(["What is unknown?"], router.ladder)["needed"].isna().all()
-
-
-def test_ctrl_c_keeps_what_was_judged_and_the_same_call_continues(router, server):
-    asked, store, heard, released = pairs(8), Store(), [], threading.Event()
-
-    def handler(sent):
-        heard.append(sent)
-        if len(heard) == 5:
-            os.kill(os.getpid(), signal.SIGINT)
-            released.wait(5)
-        return likes_good(sent)
-
-    server.handler = handler
-    with (
-        pytest.raises(Interrupted, match="of 8 pairs are judged") as caught,
-        Bar(router, 16, shown=False) as bar,
-    ):
-        judge_pairs(Asking(router, bar, workers=1), asked, None, store)
-    released.set()
-
-    assert ["expensive"] * 2 == [one.verdict for one in caught.value.result][:2]
-    assert caught.value.result[-1].verdict is None
-    server.requests.clear()
-    assert ["expensive"] * 8 == [one.verdict for one in judged(router, asked, store=store)]
-    assert 10 <= len(server.requests) <= 12
+    assert not any(one.flipped for one in top)
+    assert 20 < sum(one.flipped for one in weak)
+    told = leaning(asked, weak).notes[0]
+    assert told.startswith("this judge chose the answer shown first")
 
 
 def test_an_answer_that_was_cut_off_is_no_verdict_and_a_temperature_is_optional(router, server):
@@ -244,11 +162,6 @@ def test_a_judge_without_a_price_is_refused_where_there_is_a_limit(router, serve
     assert free.usd is None
 
 
-def tiers_of(*models):
-    tiers = [replace(tier, model=model) for tier, model in zip(LADDER.tiers, models, strict=True)]
-    return replace(LADDER, tiers=tuple(tiers))
-
-
 @pytest.mark.parametrize(
     ("models", "judge", "told"),
     [
@@ -256,11 +169,11 @@ def tiers_of(*models):
         (("a/x", "b/y", "c/z"), "TOP:anthropic/opus", ""),
         (("openai/x", "b/y", "c/z"), "TOP:openrouter/openai/j", "LOW and the judge are from one"),
         (("gpt-5-mini", "openai/y", "c/z"), "TOP:openai/judge", "LOW and MID and the judge"),
-        (("a/x", "b/y", "c/z"), lambda prompt, a, b: "a", ""),
     ],
 )
 def test_a_judge_of_its_own_words_or_family_is_named(make_router, models, judge, told):
-    found = kin(make_router(ladder=tiers_of(*models)), judge, ["LOW", "MID", "TOP"])
+    tiers = [replace(tier, model=model) for tier, model in zip(LADDER.tiers, models, strict=True)]
+    found = kin(make_router(ladder=replace(LADDER, tiers=tuple(tiers))), judge, LADDER.names)
 
     assert found.startswith(told)
     assert bool(told) == bool(found)

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from cells import run
 
 from nbroute.errors import SettingsError
 from nbroute.evaluate.check_training import auc, judged_rows
@@ -42,13 +41,16 @@ def few_samples(monkeypatch):
     monkeypatch.setattr("nbroute.evaluate.check_training.SAMPLES", 200)
 
 
-def test_a_check_that_knows_bad_answers_is_switched_on_and_sends_them_on(router, server):
+def test_a_check_that_knows_bad_answers_is_found_by_a_later_router_and_sends_them_on(
+    make_router, server
+):
     frame = labelled()
-    fitted = router.fit_check(frame)
+    fitted = make_router().fit_check(frame)
     for words in (BAD, GOOD):
         server.reply(text=words.format("violin", 640))
+    router, asked = make_router(), "How heavy is this violin?"
 
-    result = router.route("How heavy is it?", strategy="cascade", start="LOW", checks=["learned"])
+    result = router.route(asked, strategy="cascade", start="LOW", checks=["learned"])
 
     assert fitted.better, fitted
     assert ("MID", 2) == (result.tier, len(server.requests))
@@ -97,15 +99,6 @@ def test_one_that_knows_the_prompt_or_the_length_alone_is_refused_but_can_be_use
     assert ["learned"] == [one.check for one in result.rungs[0].verdicts]
 
 
-def test_a_later_router_and_a_cell_find_it_next_to_the_ledger(simulated, shell):
-    simulated.fit_check(labelled())
-
-    text, done = run(shell, "%%route -S cascade --start SIMPLE --check learned\nIs a whale a fish?")
-
-    assert done.success
-    assert "likely to be wrong, by your 120 labels" in text + run(shell, "%route why")[0]
-
-
 def test_a_damaged_or_foreign_file_is_one_line_and_sends_nothing(make_router, server):
     def told():
         with pytest.raises(SettingsError) as refused:
@@ -120,10 +113,9 @@ def test_a_damaged_or_foreign_file_is_one_line_and_sends_nothing(make_router, se
         arrays = dict(found)
     np.savez(file, **(arrays | {"weights": arrays["weights"][:-1]}))
     assert re.search(r"damaged one .* is not \d+ numbers", told())
-    for changed, why in (({"kind": "a cake"}, "that it is a 'a cake'"), ({"bad": "odd"}, "'odd'")):
-        header = json.dumps(json.loads(arrays["header"].tobytes()) | changed).encode()
-        np.savez(file, **(arrays | {"header": np.frombuffer(header, dtype=np.uint8)}))
-        assert why in told()
+    header = json.dumps(json.loads(arrays["header"].tobytes()) | {"kind": "a cake"}).encode()
+    np.savez(file, **(arrays | {"header": np.frombuffer(header, dtype=np.uint8)}))
+    assert "it says that it is a 'a cake'" in told()
     assert [] == server.requests
 
 

@@ -14,16 +14,11 @@ from conftest import LADDER
 
 from nbroute.classify.model import ModelClassifier
 from nbroute.errors import SettingsError
+from nbroute.evaluate.training import apgr, bootstrap
 
 #: Prompts of 3, 1, 4 and 2 words; the router below sends the hard ones to the top.
-FOUR = pd.DataFrame(
-    {
-        "prompt": ["hard p q", "hard", "easy a b c", "easy a"],
-        "LOW": [0, 1, 0, 1],
-        "TOP": [1, 1, 1, 0],
-        "LOW_usd": [0.001] * 4,
-        "TOP_usd": [0.01] * 4,
-    }
+FOUR = pd.DataFrame({"prompt": ["hard p q", "hard", "easy a b c", "easy a"]}).assign(
+    LOW=[0, 1, 0, 1], TOP=[1, 1, 1, 0], LOW_usd=0.001, TOP_usd=0.01
 )
 
 
@@ -74,6 +69,20 @@ def test_each_figure_is_what_is_worked_out_by_hand(sharp, server):
     }.items():
         assert dict(zip(keys, values, strict=True)) == figures(found, name)
     assert [] == server.requests
+    pd.testing.assert_frame_equal(found.frame(), sharp.quality(FOUR).frame())
+
+
+def test_ties_count_in_expectation_over_their_order_and_an_interval_contains_its_figure():
+    weak, strong = [0, 1, 0, 1], [1, 1, 1, 1]
+    orders = [[4, 3, 2, 1], [3, 4, 2, 1], [4, 3, 1, 2], [3, 4, 1, 2]]
+    mean = sum(apgr(order, weak, strong) for order in orders) / 4
+    assert mean == pytest.approx(apgr([2, 2, 1, 1], weak, strong))
+
+    scores = [index % 7 for index in range(200)]
+    weak = [index % 3 == 0 for index in range(200)]
+    strong = [index % 5 != 0 for index in range(200)]
+    low, high = bootstrap(apgr, scores, weak, strong, samples=200)
+    assert low < apgr(scores, weak, strong) < high
 
 
 def test_routing_that_knows_what_is_hard_beats_its_own_share_and_the_opposite_is_worse(sharp):
@@ -141,17 +150,6 @@ def test_a_lead_is_sure_where_the_interval_that_is_shown_is_without_zero(sharp):
     # ten of ten is not taken for certain
     value, low, _ = sharp.quality(scores(rows=10).assign(TOP=1)).arms["TOP alone"].quality
     assert 0.6 < low < 0.8 < value
-
-
-def test_the_same_seed_gives_the_same_figures_and_all_are_in_the_frame(sharp):
-    one, other = (sharp.quality(scores(), seed=7).frame() for _ in range(2))
-
-    pd.testing.assert_frame_equal(one, other)
-    names = ["LOW alone", "TOP alone", "router", "random", "prompt length", "oracle"]
-    assert [*names, "best single tier"] == one["arm"].tolist()
-    row = one.set_index("arm").loc["router"]
-    assert row["quality_low"] < row["quality"] < row["quality_high"]
-    assert pytest.approx(1) == row["share_LOW"] + row["share_TOP"]
 
 
 def test_it_fits_a_terminal_says_what_it_means_and_draws_every_arm(sharp):
@@ -321,11 +319,9 @@ def test_a_classifier_that_would_ask_a_model_is_not_asked(make_router, server):
         ("nowhere.csv", r"'nowhere\.csv' cannot be read as CSV"),
     ],
 )
-def test_what_cannot_be_measured_on_says_why_in_a_line(sharp, frame, said):
-    with pytest.raises(SettingsError, match=said) as refused:
+def test_what_cannot_be_measured_on_says_why(sharp, frame, said):
+    with pytest.raises(SettingsError, match=said):
         sharp.quality(frame)
-
-    assert "\n" not in str(refused.value)
 
 
 def test_the_magic_measures_a_table_of_the_notebook_or_says_what_is_wrong_in_a_line(shell):

@@ -59,13 +59,6 @@ def test_a_model_that_was_never_asked_is_stood_in_for_and_nothing_is_sent(router
     assert 1 == len(server.requests)
 
 
-def test_a_session_without_prompts_says_so_in_words(simulated):
-    found = simulated.what_if(threshold=0.5)
-
-    assert "there are no prompts to work with yet" in repr(found)
-    assert (0, 0, 0) == (len(found.frame()), len(found.curve()), len(found.prompts()))
-
-
 def test_under_the_settings_in_force_it_is_what_the_session_or_a_batch_did(simulated):
     route_all(simulated, "What is 2+2?", "fix typo: teh", "Design a system", "What is 2+2?")
     session = simulated.what_if()
@@ -249,7 +242,6 @@ def test_the_magic_prints_the_table_where_there_is_no_widget(shell):
     assert "```toml\n# nbroute.toml\n[nbroute]" in found._repr_markdown_()
     for line, told in (
         ("treshold=0.5", "did you mean 'threshold'"),
-        ("threshold", "has no value"),
         ("threshold=much", "from 0 to 1"),
         ("cache=maybe", "cache=on or cache=off"),
     ):

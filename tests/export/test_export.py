@@ -113,9 +113,7 @@ def test_compared_answers_stand_next_to_one_another_in_the_order_given(make_rout
         assert told.index("small says so") < told.index("large says so")
 
 
-def test_no_key_no_address_and_no_folder_is_on_the_page_whatever_is_marked_up(
-    file_router, server, monkeypatch
-):
+def test_no_key_no_address_and_no_folder_is_on_the_page(file_router, server, monkeypatch):
     given, shaped = "given-key-0815-abcdef", "sk-proj-ab_cd_ef0123456789_ab_cd"
     monkeypatch.setenv("LOOP_API_KEY", given)
     router = file_router()
@@ -129,10 +127,7 @@ def test_no_key_no_address_and_no_folder_is_on_the_page_whatever_is_marked_up(
     assert "[key removed]" in words(text)
 
 
-def test_a_session_with_no_calls_or_failed_ones_says_so_and_a_long_answer_is_folded_and_whole(
-    make_router, server
-):
-    router = make_router()
+def test_no_calls_and_failed_ones_are_told_and_a_long_answer_is_folded_and_whole(router, server):
     assert "no calls recorded yet" in words(page(router))
     for _ in range(2):
         server.reply(status=500, error="out of order")
@@ -178,9 +173,7 @@ def test_an_export_is_written_over_and_another_file_is_not(simulated, tmp_path):
     assert MARK in other.read_text()
 
 
-def test_a_path_that_cannot_be_or_a_write_that_fails_is_one_line_and_leaves_all_as_it_was(
-    simulated, tmp_path, monkeypatch
-):
+def test_a_write_that_fails_leaves_all_as_it_was(simulated, tmp_path, monkeypatch):
     mine = export(simulated, tmp_path / "session.html")
     before = mine.read_text()
     (tmp_path / "folder.html").mkdir()
@@ -203,7 +196,7 @@ def test_a_path_that_cannot_be_or_a_write_that_fails_is_one_line_and_leaves_all_
     assert ["folder.html", "nbroute", "session.html"] == sorted(x.name for x in tmp_path.iterdir())
 
 
-def test_the_magic_writes_the_page_and_says_where_or_refuses_what_it_cannot_read(shell, tmp_path):
+def test_the_magic_writes_the_page_or_refuses_what_it_cannot_read(shell, tmp_path):
     run(shell, "%%route -q\nhello")
 
     told, done = run(shell, f"%route export {tmp_path / 'session.html'}")
@@ -211,5 +204,4 @@ def test_the_magic_writes_the_page_and_says_where_or_refuses_what_it_cannot_read
     assert done.success
     assert "opens with no network" in told
     assert "hello" in (tmp_path / "session.html").read_text()
-    for rest in ("", "--fore a.html"):
-        assert "%route export" in error_of(shell, f"%route export {rest}")
+    assert "%route export" in error_of(shell, "%route export --fore a.html")
