@@ -5,7 +5,7 @@ the two ways of asking, `body` those of a reply that is the same in both; `heade
 `line_end` go with them. `expect` is the right result, not what the code happens to do: of an
 answer its text, tokens, bill (`cost`, in dollars), finish_reason, model and id, of a failure the
 class (or classes that will do), words that must be passed on, and whether another model may do
-better. A result that the code does not reach yet says why in `pending`.
+better.
 """
 
 from __future__ import annotations
@@ -32,8 +32,6 @@ class Shape:
     expect: Mapping[str, Any]
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
-    kind: str = "remote"
-    pending: str | None = None
 
     def __str__(self) -> str:
         return f"{self.family}, {'streamed' if self.stream else 'whole'}: {self.name}"
@@ -62,7 +60,6 @@ def shapes() -> Iterator[Shape]:
                 text = one.get(way, one.get("body"))
                 if text is None:
                     continue
-                pending = one.get("pending")
                 yield Shape(
                     family["family"],
                     one["name"],
@@ -73,6 +70,4 @@ def shapes() -> Iterator[Shape]:
                     one["expect"],
                     one.get("status", 200),
                     one.get(f"headers_{way}", one.get("headers", {})),
-                    family.get("kind", "remote"),
-                    pending.get(way) if isinstance(pending, Mapping) else pending,
                 )

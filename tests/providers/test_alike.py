@@ -135,13 +135,12 @@ def test_closing_the_iterator_and_ctrl_c_close_the_connection(server, provider, 
     assert server.requests[0].left.wait(5)
 
 
-@STREAMING
-def test_no_server_is_said_with_the_host_and_a_cure(connect, stream):
+def test_no_server_is_said_with_the_host_and_a_cure(connect):
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
 
-    message = failing(connect(f"http://127.0.0.1:{port}/v1"), Unavailable, stream=stream)
+    message = failing(connect(f"http://127.0.0.1:{port}/v1"), Unavailable)
     assert re.search(f"no connection to 127.0.0.1:{port} .*is it running", message)
 
 
@@ -151,8 +150,8 @@ STALLS = {"text": "one two three", "stall_after": 2}
 @pytest.mark.parametrize(
     "case",
     [
-        *(({"delay": 30}, stream, "timeout_s", "within 0.2 s") for stream in (True, False)),
-        *(({"delay": 30}, stream, "deadline_s", "after 0.2 s: raise") for stream in (True, False)),
+        ({"delay": 30}, True, "timeout_s", "no answer came .*within 0.2 s"),
+        ({"delay": 30}, False, "deadline_s", "after 0.2 s: raise"),
         (STALLS, True, "timeout_s", r"nothing more of the answer came .* within 0\.2 s"),
         ({"text": "one two", "pause": 0.15}, True, "deadline_s", r"not finished after 0\.2 s: ra"),
     ],
@@ -175,51 +174,38 @@ STATUSES = [
     (402, "QuotaUsedUp", "credit"),
     (404, "UnknownModel", "'openai/some-model'"),
     (408, "TimedOut", "fallback"),
-    (409, "Unavailable", "Try again"),
     (413, "ContextTooLong", "Shorten"),
-    (418, "RequestRejected", "418"),
     (429, "RateLimited", "fallback"),
     (500, "Unavailable", "fallback"),
 ]
 
 
-@STREAMING
-@pytest.mark.parametrize("told", STATUSES)
-def test_a_status_is_an_error_with_the_servers_words_and_a_cure(server, provider, stream, told):
-    status, kind, says = told
+@pytest.mark.parametrize(("status", "kind", "says"), STATUSES)
+def test_a_status_is_an_error_with_the_servers_words_and_a_cure(
+    server, provider, status, kind, says
+):
     server.reply(status=status, error=f"the server's own words to {KEY}, or {KEY[:10]}*****")
-    message = failing(provider, getattr(errors, kind), stream=stream)
+    with pytest.raises(getattr(errors, kind)) as caught:
+        list(provider.send(asking()))
+    message = str(caught.value)
 
     assert says in message
     assert server.host in message
     assert KEY[:9] not in message
-    if (status, provider.__class__) != (408, LiteLLM):
-        assert "the server's own words to [key], or" in message
-
-
-@STREAMING
-@pytest.mark.parametrize("status", [200, 401])
-def test_an_error_that_had_the_key_in_it_has_no_cause_to_show_it(server, provider, stream, status):
-    server.reply(status=status, error=f"Incorrect API key provided: {KEY}. 'Bearer {KEY}'")
-    with pytest.raises(ProviderError) as caught:
-        list(provider.send(asking(stream=stream)))
-
-    assert KEY[:9] not in str(caught.value)
-    assert caught.value.__cause__ is None
+    assert caught.value.__cause__ is None  # it would show the key
     assert caught.value.__context__ is None or caught.value.__suppress_context__
     assert KEY not in f"{provider!r} {vars(provider)}"
+    if (status, provider.__class__) != (408, LiteLLM):
+        assert "the server's own words to [key], or" in message
 
 
 LOST = {"error": {"code": 502, "message": "Provider disconnected"}}
 QUOTA = {"error": {"message": "You exceeded your current quota", "code": "insufficient_quota"}}
 STREAMS = [
-    (events(said("Par"), said(None, "error") | LOST), "BadReply: .*Provider disconnected"),
     (events(said("Par"), said(None, "error")), "BadReply: .*finish_reason 'error'"),
-    (events(said("Par"), LOST), "BadReply: .*Provider disconnected"),
-    (events(said("Par"), {"error": "out of memory"}), "BadReply: .*out of memory"),
+    (events(said("Par"), LOST), r"BadReply: .*-model': Provider disconnected\."),
     (events(QUOTA), "QuotaUsedUp: .*your current quota"),
     (events(), "BadReply: .*(answered with|sent no answer)"),
-    ({"text": "a b", "finish_reason": None, "usage": None}, "Unavailable: .*broke off half-way"),
     ({"text": "a b", "finish_reason": None, "done": False}, "Unavailable: .*broke off half-way"),
     ({"text": "one two three", "cut_after": 2}, "Unavailable: .*broke off half-way"),
 ]
@@ -227,10 +213,9 @@ WHOLE = [
     ({"body": LOST}, "Provider disconnected"),
     (whole("Paris", "MALFORMED_RESPONSE"), "finish_reason 'MALFORMED_RESPONSE'"),
     ({"body": b"[" * 100_000}, "instead of an answer"),
-    ({"body": b'{"choices": %b}' % (b"9" * 5_000)}, "instead of an answer|no choices"),
     ({"body": {"detail": "no"}}, "instead of an answer"),
     ({"body": "<html><title>Sign in</title>"}, "called 'Sign in' instead of an answer"),
-    *[({"body": one}, "") for one in ({}, [], {"choices": []}, b"{half", b"", {"error": {}})],
+    *[({"body": one}, "") for one in ([], {"choices": []}, b"{half", b"")],
 ]
 
 
@@ -243,8 +228,7 @@ def test_what_is_not_an_answer_is_an_error_in_its_own_words(server, provider, st
     assert re.search(says, failing(provider, ProviderError if stream else BadReply, stream=stream))
 
 
-@STREAMING
-def test_a_prompt_that_is_not_text_is_rejected_before_it_is_sent(server, connect, stream):
-    request = asking("half an emoji \ud83d", stream=stream)
+def test_a_prompt_that_is_not_text_is_rejected_before_it_is_sent(server, connect):
+    request = asking("half an emoji \ud83d")
     assert "cannot be sent" in failure(connect(max_retries=2), RequestRejected, request)
     assert [] == server.requests

@@ -124,7 +124,6 @@ def test_a_tier_of_the_settings_file_has_one_and_a_wrong_word_is_named(tmp_path,
     ("word", "contender"),
     [
         ("TOP: Low", Contender("TOP:low", "TOP", "large", effort="low")),
-        ("large:low", Contender("large:low", "TOP", "large", effort="low")),
         ("LOW:new:free:high", Contender("LOW:new:free:high", "LOW", "new:free", effort="high")),
         ("LOW:medium", Contender("LOW:medium", "LOW", "medium")),  # MID has a model of that name
     ],
@@ -138,9 +137,8 @@ def test_a_contender_may_have_an_effort(make_router, server, word, contender):
     assert contender.effort == column.result.answer.effort
 
 
-def test_a_recording_keeps_efforts_apart(server, make_router, tmp_path):
+def test_a_recording_keeps_efforts_apart(server, router, tmp_path):
     file = tmp_path / "efforts.jsonl"
-    router = make_router(ladder=on_effort("high"))
     server.handler = lambda sent: Reply(text=sent.get("reasoning_effort", "none"), usage=THOUGHT)
     router.record(file)
     for effort in (None, "low"):

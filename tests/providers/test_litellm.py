@@ -72,7 +72,7 @@ def test_what_a_model_does_not_take_is_left_out_once_it_is_known(server, provide
 
 
 @STREAMING
-@pytest.mark.parametrize("model", ["openai/some-model", "xai/grok-4", "deepseek/deepseek-reasoner"])
+@pytest.mark.parametrize("model", ["xai/grok-4", "deepseek/deepseek-reasoner"])
 def test_reasoning_that_is_counted_apart_is_paid_for(server, provider, stream, model):
     usage = {"prompt_tokens": 10120, "completion_tokens": 1499, "total_tokens": 14428}
     server.reply(usage=usage | {"completion_tokens_details": {"reasoning_tokens": 2809}})
@@ -80,16 +80,13 @@ def test_reasoning_that_is_counted_apart_is_paid_for(server, provider, stream, m
     assert Usage(10120, 4308, reasoning_tokens=2809) == usage
 
 
-@pytest.mark.parametrize(("cost", "usd"), [("1.5e-06", "0.0000015"), ("0.0", None), ("1, 2", None)])
-def test_a_proxys_own_names_are_used_and_its_charge_read_of_a_whole_answer(
-    server, provider, cost, usd
-):
-    server.reply(headers={"x-litellm-response-cost": cost})
+def test_a_proxys_own_names_are_used_and_its_charge_read_of_a_whole_answer(server, provider):
+    server.reply(headers={"x-litellm-response-cost": "1.5e-06"})
     server.reply(headers={"x-litellm-response-cost": "0.5"})
     whole, streamed = (last_of(provider, model="litellm_proxy/a", stream=s) for s in (False, True))
 
     assert ["a", "a"] == server.asked
-    assert (usd and Decimal(usd)) == whole.usage.billed_usd
+    assert Decimal("0.0000015") == whole.usage.billed_usd
     assert streamed.usage.billed_usd is None
 
 
@@ -117,10 +114,9 @@ def test_a_long_prompt_circles_and_a_model_without_its_vendor_are_errors(server,
     assert 2 == len(server.requests)
 
 
-@pytest.mark.parametrize("model", ["openai/gpt-4o-mini", "anthropic/claude-3-5-haiku"])
-def test_without_a_key_nothing_is_sent(server, connect, model):
+def test_without_a_key_nothing_is_sent(server, connect):
     provider = connect(api_key=None, max_retries=2)
-    assert "TEST_KEY" in failure(provider, errors.AuthError, asking(model=model))
+    assert "TEST_KEY" in failure(provider, errors.AuthError, asking(model="openai/gpt-4o-mini"))
     assert [] == server.requests
 
 
@@ -132,17 +128,17 @@ def test_neither_the_repr_nor_an_error_shows_a_key(server, connect, monkeypatch)
     assert "[key]" in message
     assert KEY[:9] not in message
     assert "<LiteLLM 'lite' at host>" == repr(connect("https://user:secret@host/v1"))
-    assert "<LiteLLM 'litellm' at litellm>" == repr(LiteLLM())
-
-
-def test_a_proxy_that_cannot_be_used_is_named_by_its_variable(connect, monkeypatch):
     monkeypatch.setenv("ALL_PROXY", "socks5://me:secret@127.0.0.1:1")
     monkeypatch.setitem(sys.modules, "socksio", None)
-    provider = connect("https://a.invalid/v1", api_key=f"{KEY}2")
-    message = failure(provider, errors.SettingsError, asking())
-
+    message = failure(connect("https://a.invalid/v1"), errors.SettingsError, asking())
     assert "ALL_PROXY names a SOCKS proxy ('127.0.0.1:1')" in message
-    assert "secret" not in message
+
+
+def test_without_the_package_the_cure_is_its_extra(connect, monkeypatch):
+    monkeypatch.setitem(sys.modules, "litellm", None)
+    message = failure(connect(), errors.SettingsError, asking())
+    assert "LiteLLM is not installed" in message
+    assert "pip install 'nbroute[litellm]'" in message
 
 
 def test_the_deadline_of_the_settings_is_kept(server, tmp_path, monkeypatch):
@@ -157,49 +153,33 @@ def test_the_deadline_of_the_settings_is_kept(server, tmp_path, monkeypatch):
         Router(settings=file).route("hi")
 
 
-# The package
-
-
-def run(code, folder):
-    root = Path(__file__).parents[2]
-    env = {"PYTHONPATH": f"{root}{os.pathsep}{root / 'tests'}", "PATH": os.environ["PATH"]}
-    command = [sys.executable, "-c", code]
-    return subprocess.run(
-        command, capture_output=True, text=True, check=False, cwd=folder, env=env, timeout=60
-    )
-
-
 ASK = """
+import os, sys
 from nbroute.errors import Unavailable
 from nbroute.providers.litellm import LiteLLM
 from nbroute.types import Message, Request
+before = dict(os.environ)
 provider = LiteLLM(api_key='sk-none', api_base={url!r}, max_retries=0)
 asked = Request('litellm', 'openai/m', (Message('user', 'hi'),), 9)
+assert 'litellm' not in sys.modules
+try:
+    list(provider.send(asked))
+except Unavailable:
+    list(provider.send(asked))
+changed = {{name for name in os.environ if before.get(name) != os.environ[name]}}
+assert changed <= {{'TIKTOKEN_CACHE_DIR'}}, changed
+assert 'litellm' in sys.modules
 """
-
-
-def test_without_the_package_the_cure_is_its_extra(tmp_path):
-    code = "import sys; sys.modules['litellm'] = None" + ASK.format(url="http://127.0.0.1:9")
-    done = run(f"{code}\nlist(provider.send(asked))", tmp_path)
-    assert "SettingsError: LiteLLM is not installed" in done.stderr
-    assert "pip install 'nbroute[litellm]'" in done.stderr
 
 
 def test_it_is_imported_with_the_first_call_reads_no_file_and_prints_nothing(server, tmp_path):
     server.reply(status=500, error="down")
     (tmp_path / ".env").write_text("FROM_A_FILE=1\n")
-    code = (
-        "import os, sys; before = dict(os.environ)"
-        f"{ASK.format(url=server.url)}"
-        "assert 'litellm' not in sys.modules\n"
-        "try:\n    list(provider.send(asked))\n"
-        "except Unavailable:\n    list(provider.send(asked))\n"
-        "changed = {name for name in os.environ if before.get(name) != os.environ[name]}\n"
-        "assert changed <= {'TIKTOKEN_CACHE_DIR'}, changed\n"
-        "assert 'litellm' in sys.modules\n"
-    )
-
-    done = run(code, tmp_path)
+    root = Path(__file__).parents[2]
+    command = [sys.executable, "-c", ASK.format(url=server.url)]
+    env = {"PYTHONPATH": str(root), "PATH": os.environ["PATH"]}
+    options = {"capture_output": True, "text": True, "cwd": tmp_path, "env": env, "timeout": 60}
+    done = subprocess.run(command, check=False, **options)
 
     assert ("", "", 0) == (done.stdout, done.stderr, done.returncode)
     assert 2 == len(server.requests)

@@ -38,7 +38,6 @@ def behind():
 
 @pytest.fixture(scope="module")
 def proxy(behind, tmp_path_factory):
-    """The proxy's address."""
     folder = tmp_path_factory.mktemp("proxy")
     (folder / "config.yaml").write_text(CONFIG.format(url=behind.url, key=KEY))
     with socket.create_server(("127.0.0.1", 0)) as free:

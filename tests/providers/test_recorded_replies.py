@@ -5,18 +5,13 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from shapes import FOLDER, shapes
+from shapes import shapes
 
 from nbroute.errors import ProviderError
 from nbroute.types import Ladder, Price, Tier
 
 PRICE = Price(Decimal(1), Decimal(2), "configured")
 KEY = "sk-test-0123456789"
-
-
-def marked(shape):
-    pending = [pytest.mark.xfail(reason=shape.pending, strict=True)] if shape.pending else []
-    return pytest.param(shape, id=str(shape), marks=pending)
 
 
 def told(router, shape):
@@ -40,7 +35,7 @@ def told(router, shape):
     }
 
 
-@pytest.mark.parametrize("shape", [marked(shape) for shape in shapes()])
+@pytest.mark.parametrize("shape", shapes(), ids=str)
 def test_a_recorded_reply_is_read_right(server, make_router, shape):
     tier = Tier("LOW", "loop", shape.asked, 64, system="Be brief.", price=PRICE)
     router = make_router(ladder=Ladder("test", (tier,), default="LOW"), api_key=KEY)
@@ -63,9 +58,3 @@ def test_a_recorded_reply_is_read_right(server, make_router, shape):
         expected |= {"input": found["input"], "output": found["output"]}
     usual = {"reasoning": "", "cached": 0, "estimated": False, "cost": None, "finish": None}
     assert usual | expected == found
-
-
-def test_every_family_is_in_the_docs():
-    docs = (FOLDER.parents[1] / "docs" / "endpoints.md").read_text(encoding="utf-8")
-    families = {shape.family.partition("'")[0] for shape in shapes()}
-    assert set() == {family for family in families if family not in docs}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 from dataclasses import replace
 from operator import itemgetter
@@ -12,8 +11,8 @@ import pytest
 from calls import asking, failure, text_of
 from loopback import Reply
 
-from nbroute.errors import ContextTooLong, ProviderError, RequestRejected
-from nbroute.types import Ladder, Message, Tier
+from nbroute.errors import ContextTooLong, ProviderError
+from nbroute.types import Message
 
 #: `source` is where a row's words are from; those without one are alike, from memory.
 DATA = json.loads((Path(__file__).parents[1] / "data" / "refusals.json").read_text())
@@ -41,22 +40,9 @@ def test_what_is_refused_is_changed_once_remembered_and_noted(server, provider, 
     assert ["some/model "] == [notice[:11] for notice in notices]
 
 
-#: Where servers put their words; each case comes in the next of them.
-SHAPES = (
-    lambda words: {"error": {"message": words, "param": None, "code": 400}},
-    lambda words: {"object": "error", "message": words, "code": 400},
-    lambda words: {"detail": [{"loc": ["body", "max_tokens"], "msg": words, "input": 2000}]},
-    lambda words: words,
-)
-
-
-@pytest.mark.parametrize(
-    ("case", "shape"),
-    [*zip(DATA["budget of 2000 tokens"], itertools.cycle(SHAPES), strict=False)],
-    ids=lambda value: value["case"] if isinstance(value, dict) else "",
-)
-def test_a_token_budget_that_is_too_large_is_lowered_to_what_fits(server, provider, case, shape):
-    server.reply(status=400, body=shape(case["words"]))
+@pytest.mark.parametrize("case", DATA["budget of 2000 tokens"], ids=itemgetter("case"))
+def test_a_token_budget_that_is_too_large_is_lowered_to_what_fits(server, provider, case):
+    server.reply(status=400, error=case["words"])
     (_, notices), (_, again) = ask(provider, REQUEST), ask(provider, REQUEST)
 
     fits = case["fits"]
@@ -75,10 +61,7 @@ def test_a_prompt_that_alone_is_too_long_is_not_asked_again(server, provider, wo
 @pytest.mark.parametrize(
     "fields",
     [
-        {"max_model_len": 1000},
         {"context_length": 1000, "top_provider": {"max_completion_tokens": None}},
-        {"context_window": 1000},
-        {"max_context_length": 1000},
         {"meta": {"n_ctx_train": 1000}},
     ],
 )
@@ -116,15 +99,9 @@ def test_each_prompt_gets_the_budget_that_fits_it(server, provider):
     assert [1096, 2000, 96, 1096] == taken
 
 
-@pytest.mark.parametrize("status", [400, 422, 500, 404])
-@pytest.mark.parametrize(
-    "prompt",
-    [
-        "Why is 'temperature' not supported and max_tokens: 5 > 3 in my stream?",
-        'Is "stream" an unsupported parameter, or the system role, or stream_options?',
-    ],
-)
-def test_words_of_the_prompt_that_a_server_shows_teach_nothing(server, provider, prompt, status):
+@pytest.mark.parametrize("status", [400, 500])
+def test_words_of_the_prompt_that_a_server_shows_teach_nothing(server, provider, status):
+    prompt = "Why is 'temperature' not supported and max_tokens: 5 > 3 in my stream?"
     request = asking(prompt, max_tokens=2000, temperature=0.5)
     server.reply(status=status, error=f"cannot answer {prompt!r} now")
     failure(provider, ProviderError, request)
@@ -140,10 +117,9 @@ def test_a_range_that_a_temperature_is_out_of_says_nothing_of_others(server, pro
     assert [1.5, None, 0.5, None] == [seen.json.get("temperature") for seen in server.requests]
 
 
-@pytest.mark.parametrize("status", [400, 501])
-def test_a_server_that_refuses_whatever_comes_has_the_last_word(server, provider, status):
+def test_a_server_that_refuses_whatever_comes_has_the_last_word(server, provider):
     server.handler = lambda sent: Reply(
-        status=status,
+        status=400,
         error=f"Unsupported parameter: {', '.join(sent)}; the system role is not supported",
     )
     told = failure(provider, ProviderError, replace(REQUEST, json=True, logprobs=True))
@@ -152,22 +128,3 @@ def test_a_server_that_refuses_whatever_comes_has_the_last_word(server, provider
     assert len(server.requests) <= 9
     sent = [json.dumps(seen.json) for seen in server.requests]
     assert len(sent) == len({*sent})
-
-
-def test_what_cannot_be_learnt_is_the_servers_error(server, provider):
-    wanted = "Invalid 'max_tokens': Expected a value >= 16, but got 10 instead."
-    for count, words in enumerate(("Your prompt is rude.", wanted), start=1):
-        server.reply(status=400, error=words)
-        assert words in failure(provider, RequestRejected, replace(REQUEST, max_tokens=10))
-        assert count == len(server.requests)
-
-
-def test_a_cell_shows_a_whole_answer_where_the_model_may_not_stream(server, make_router):
-    ladder = Ladder("mine", (Tier("SIMPLE", "loop", "some/model", 64),), "SIMPLE")
-    case = DATA["refused"][0]
-    server.reply(status=case["status"], body=case["body"])
-    result = make_router(ladder=ladder).route("Hi", tier="SIMPLE")
-
-    assert "ok" == result.text
-    assert "answers in one piece" in result.notices[0]
-    assert "verified to stream" in result.notices[0]

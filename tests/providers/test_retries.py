@@ -95,7 +95,6 @@ def test_a_connection_that_was_closed_without_a_word_is_opened_again_at_once(rou
         ({"status": 400, "error": "no", "headers": {"x-should-retry": "true"}}, 3),
         ({"status": 429, "error": "You exceeded your current quota"}, 1),
         ({"status": 401, "error": "no"}, 1),
-        ({"status": 400, "error": "prompt is too long"}, 1),
     ],
 )
 def test_only_what_may_pass_is_asked_again(router, server, slept, reply, asked):

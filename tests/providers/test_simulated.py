@@ -8,7 +8,6 @@ import json
 import math
 import re
 import uuid
-from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
 from typing import Literal
@@ -22,7 +21,7 @@ from pydantic import BaseModel, Field
 
 from nbroute import errors
 from nbroute.checks.confidence import RATING_INSTRUCTION, take_rating
-from nbroute.checks.form import not_refused, not_unsure
+from nbroute.checks.form import not_unsure, valid_json
 from nbroute.checks.structured import read_schema
 from nbroute.classify.model import ModelClassifier, named_tier
 from nbroute.decoding import packaged
@@ -45,28 +44,19 @@ def known(word):
 
 
 EASY = (
-    "What is the capital of France?",
-    "What is the Latin word for water?",
-    "What is 7 times 8?",
-    "Translate 'good morning' into Spanish.",
-    "Translate into German: the parcel has arrived.",
-    "Format this list as JSON: red, green, blue.",
+    *("What is the capital of France?", "What is the Latin word for water?"),
+    *("What is 7 times 8?", "Format this list as JSON: red, green, blue."),
 )
 HARD = (
     known("predator-prey"),
     "Prove that the square root of 2 is irrational.",
-    "Prove that every continuous function on a closed interval is uniformly continuous.",
     "Plan the migration of a monolith with forty tables to microservices without downtime.",
     "Explain step by step how the Raft consensus algorithm handles a network partition.",
-    "Compare three ways of storing passwords, with their weaknesses.",
 )
 STRANGE = (
-    "Compare the treaties of Westphalia and Versailles and argue which shaped Europe more.",
-    "Derive the Black-Scholes equation and discuss where its assumptions break down.",
     "Analyse the causes of the fall of Rome and evaluate the evidence.",
     "Optimise this algorithm from quadratic to linear time and prove that it is correct.",
     "Critically review the evidence that minimum wages reduce employment.",
-    "Design a strategy to audit a distributed ledger and justify its assumptions.",
 )
 LADDER = preset("four-tier", "simulated")
 RUNGS = LADDER.tiers
@@ -136,39 +126,26 @@ def test_the_same_request_gets_the_same_answer_the_articles_times_and_valid_json
     assert "no answer to this prompt" in told[1]["note"]
 
 
+MADE = """{"code": "AAA-1111", "slug": "foo_s", "day": "2026-01-01", "moment": \
+"2026-01-01T12:00:00Z", "length": "P1D", "amount": 2, "id": \
+"00000000-0000-4000-8000-000000000000", "mood": "bad", "name": \
+"[simulated] name........................", "lives": 6, "some": [8, 6, 2], "pair": [5, \
+"[simulated] pair 2"], "different": [4, 7, 5], "share": 0.5, "cold": -14, "dozens": 108, \
+"short": "simul", "counts": {"simulated_1": 7}, "maybe": "[simulated] maybe", "done": false}"""
+
+
 def test_what_is_invented_is_the_same_on_every_machine():
     plan = "Plan how a large library moves its catalogue, step by step. " * 9
     *pieces, last = answer(asking(plan, model="simulated/gpt-4o", logprobs=True, max_tokens=3))
     hard = [round(difficulty(one), 3) for one in (UNKNOWN, KNOWN, plan, *STRANGE)]
     told = [(one.text, round(one.clock_ms, 1), round(one.logprobs[0], 3)) for one in pieces]
 
-    assert [0.146, 0.45, 0.741, 0.691, 0.657, 0.691, 0.75, 0.544, 0.747] == hard
+    assert [0.146, 0.45, 0.741, 0.691, 0.75, 0.544] == hard
     assert [("This", 795.7, -0.755), (" ladder", 808.2, -0.089), (" is", 820.6, -0.056)] == told
     assert Chunk("", Usage(121, 3), "length", "simulated/gpt-4o", last.clock_ms) == last
     schema = read_schema(Everything).json_schema
-    made = json.loads(text_of(answer(asking(model=LARGE, schema=schema, max_tokens=4000))))
-    assert {
-        "code": "AAA-1111",
-        "slug": "foo_s",
-        "day": "2026-01-01",
-        "moment": "2026-01-01T12:00:00Z",
-        "length": "P1D",
-        "amount": 2,
-        "id": "00000000-0000-4000-8000-000000000000",
-        "mood": "bad",
-        "lives": 6,
-        "name": "[simulated] name........................",
-        "some": [8, 6, 2],
-        "pair": [5, "[simulated] pair 2"],
-        "different": [4, 7, 5],
-        "share": 0.5,
-        "cold": -14,
-        "dozens": 108,
-        "short": "simul",
-        "counts": {"simulated_1": 7},
-        "done": False,
-        "maybe": "[simulated] maybe",
-    } == made
+    made = text_of(answer(asking(model=LARGE, schema=schema, max_tokens=4000)))
+    assert MADE == made
 
 
 @given(prompt=st.text(), max_tokens=st.integers(1, 80), stream=st.booleans())
@@ -184,26 +161,6 @@ def test_the_usage_is_exact_and_a_budget_cuts_the_answer_and_says_so(prompt, max
 
 
 # Agreeing, doubting, rating
-
-
-def checked(prompt, tier):
-    """Whether the answer passes for sure, and whether it passes for no refusal."""
-    reply = Reply(text_of(answer(on_tier(prompt, tier))), "m", Usage(1, 1), "stop", 1.0, None)
-    return not_unsure(reply, prompt).passed, not_refused(reply, prompt).passed
-
-
-def test_low_tiers_doubt_many_hard_prompts_and_say_less_of_them_and_nobody_doubts_an_easy_one():
-    doubts = [sum(not checked(prompt, tier)[0] for prompt in STRANGE) for tier in RUNGS]
-    words = [len(text.split()) for text in answers_of(HARD[0])]
-
-    assert 3 <= doubts[0] <= 6
-    assert doubts[0] >= doubts[1] > doubts[2] == doubts[3] == 0
-    assert all(checked(prompt, tier)[0] for prompt in EASY for tier in RUNGS)
-    # so that a cascade climbs where the tour says that it does
-    assert [False, False, True, True] == [checked(HARD[0], tier)[0] for tier in RUNGS]
-    assert all(checked(prompt, tier)[1] for prompt in EASY + HARD + STRANGE for tier in RUNGS)
-    assert sorted(words) == words
-    assert 3 * words[0] < words[-1]
 
 
 def rated(prompt, tier):
@@ -225,6 +182,9 @@ def probability(prompt, tier):
 
 @pytest.mark.parametrize(("measure", "high", "low"), [(rated, 8, 8), (probability, 0.9, 0.75)])
 def test_tiers_rate_themselves_by_how_hard_the_prompt_is_for_them(measure, high, low):
+    replies = [Reply(one, "m", Usage(1, 1), "stop", 1.0, None) for one in answers_of(HARD[0])]
+    # so that a cascade climbs where the tour says that it does
+    assert [False, False, True, True] == [not_unsure(one, HARD[0]).passed for one in replies]
     assert high <= min(measure(prompt, tier) for prompt in EASY for tier in RUNGS)
     assert low > max(measure(prompt, RUNGS[0]) for prompt in HARD)
     assert high <= min(measure(prompt, RUNGS[-1]) for prompt in HARD)
@@ -275,7 +235,6 @@ LETTER = {
     [
         Node,
         Everything,
-        Literal[1, 2],
         {},
         {"const": "cat"},
         {"type": ["null", "integer"]},
@@ -287,13 +246,9 @@ LETTER = {
         {"$ref": "#/$defs/a~1b", "$defs": {"a/b": {"type": "integer", "minimum": 10**9}}},
         {"exclusiveMinimum": 0, "exclusiveMaximum": 0.01},
         {"type": "number", "minimum": -7, "maximum": -4, "multipleOf": 0.25},
-        {"type": "string", "minLength": 200},
         # of these, a value that does not fit is drawn again
         {"type": "number", "multipleOf": 0.01, "minimum": 0, "maximum": 1},
         {"enum": [1, 2, 3], "minimum": 2},
-        {"type": "array", "minItems": 3.0, "items": {"type": "string", "minLength": 2.0}},
-        {"$schema": "http://json-schema.org/draft-04/schema#", "type": "integer", "minimum": 4}
-        | {"exclusiveMinimum": True},
         {"uniqueItems": True, "minItems": 6, "items": {"enum": [1, 2, 3, 4, 5, 6]}},
     ],
 )
@@ -310,15 +265,8 @@ def test_an_answer_fits_its_schema_whatever_the_prompt(spec):
     assert [] == wrong
 
 
-@pytest.mark.parametrize(
-    "schema",
-    [
-        {"not": {"type": "string"}},
-        {"type": "array", "contains": {"const": 7}},
-        {"type": "object", "patternProperties": {"^x_": {"type": "null"}}, "required": ["x_a"]},
-    ],
-)
-def test_a_schema_that_cannot_be_filled_in_is_answered_in_words(schema):
+def test_a_schema_that_cannot_be_filled_in_is_answered_in_words():
+    schema = {"type": "array", "contains": {"const": 7}}
     text = text_of(answer(asking(UNKNOWN, model=LARGE, schema=schema)))
     assert text.startswith(f"[simulated] {LARGE} cannot make up JSON for this schema: ")
 
@@ -355,7 +303,7 @@ TELLING = ("simulat", "as an ai", "language model", "simple tier", "frontier", "
 
 
 @pytest.mark.parametrize("lesson", LESSONS, ids=lambda one: one["prompts"][0][:40])
-def test_a_lesson_has_four_answers_that_are_whole_and_a_rating_of_8_says_good_enough(lesson):
+def test_a_lesson_has_four_answers_and_a_rating_of_8_says_good_enough(lesson):
     prompt = lesson["prompts"][0]
     chunks = [answer(on_tier(prompt, tier)) for tier in RUNGS]
     ratings = [rated(prompt, tier) for tier in RUNGS]
@@ -388,36 +336,13 @@ def test_every_prompt_of_the_notebooks_and_the_readme_is_known_and_no_wording_ap
     assert len(LESSONS) == len(known_prompts()) >= 40
 
 
-def holds(assertion, text):
-    """Whether the fenced function passes; our own texts only, so that running them is safe."""
-    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    names = {}
-    exec(code, names)  # noqa: S102 - from nbroute/providers/lessons.toml
-    try:
-        return bool(eval(assertion, names))  # noqa: S307 - as above
-    except (TypeError, AttributeError):
-        return False
-
-
-@pytest.mark.parametrize(
-    ("word", "assertion"),
-    [
-        ("median", "median([3, 1, 2]) == 2 and median([4, 1, 3, 2]) == 2.5"),
-        ("merges two sorted", "merge_sorted([1, 4], [2, 3, 5]) == [1, 2, 3, 4, 5]"),
-        ("is_palindrome", "is_palindrome('Never odd or even') and not is_palindrome('lever')"),
-        ("is_leap_year", "[y for y in (1900, 2000, 2023) if is_leap_year(y)] == [2000]"),
-        ("fizzbuzz", "fizzbuzz(15)[-1] == 'FizzBuzz' and fizzbuzz(5)[2:] == ['Fizz', '4', 'Buzz']"),
-        ("to_roman", "[to_roman(n) for n in (4, 9, 1994)] == ['IV', 'IX', 'MCMXCIV']"),
-        ("flatten", "flatten([1, [2, [3, []]]]) == [1, 2, 3]"),
-    ],
-)
-def test_strong_models_pass_the_plain_test_the_weakest_fails_and_a_traceback_helps(word, assertion):
-    answers = answers_of(known(word))
+def test_a_failed_check_helps_the_next_answer_up():
+    code, moons = known("median"), "Name the three largest moons of Jupiter as a JSON list."
     failed = feedback("def f(): ...", Outcome(False, "AssertionError", "Traceback", ""))
+    told = valid_json(Reply("Ganymede", "a model", Usage(1, 1), "stop", 1.0, None)).feedback
 
-    assert not holds(assertion, answers[0])
-    assert all(holds(assertion, text) for text in answers[2:])
-    assert answers[2] == text_of(answer(on_tier(f"{known(word)}\n\n{failed}", RUNGS[1])))
+    assert answers_of(code)[2] == text_of(answer(on_tier(f"{code}\n\n{failed}", RUNGS[1])))
+    assert answers_of(moons)[1] == text_of(answer(on_tier(f"{moons}\n\n{told}", RUNGS[0])))
 
 
 def test_a_judge_says_which_of_a_lessons_answers_is_better_and_why():
@@ -483,24 +408,12 @@ FAILING = {
 @pytest.mark.parametrize(("kind", "error"), FAILING.items())
 @pytest.mark.parametrize("stream", [True, False])
 def test_a_failure_is_the_same_error_as_a_real_one_and_passes(kind, error, stream):
-    provider = Simulated(fail={SMALL: [kind]})
-    assert text_of(provider.send(asking(model=LARGE)))
+    provider = Simulated(fail={SMALL: [None, kind]})
+    for model in (SMALL, LARGE, LARGE):
+        assert text_of(provider.send(asking(model=model)))
     with pytest.raises(error, match=r"\[simulated\]"):
         list(provider.send(asking(stream=stream)))
     assert "Paris" in text_of(provider.send(asking(stream=stream)))
-
-
-def test_a_list_of_failures_is_used_up_once_in_all_threads():
-    provider = Simulated(fail=["rate_limit", None] * 10)
-
-    def failed(_):
-        try:
-            return not text_of(provider.send(asking()))
-        except errors.RateLimited:
-            return True
-
-    with ThreadPoolExecutor(8) as pool:
-        assert 10 == sum(pool.map(failed, range(50)))
 
 
 def test_a_failure_may_be_an_answer_that_is_refused_slow_broken_off_cut_or_not_json():

@@ -40,7 +40,6 @@ def openai(given, taken, total=None, reasoning=None, **more):
     ("model", "event", "expected"),
     [
         # OpenAI counts it inside: https://platform.openai.com/docs/guides/reasoning
-        ("o3-mini", openai(10, 300, 310, 256), (300, False)),
         ("o3-mini", openai(10, 300, None, 256), (300, False)),
         ("deepseek-reasoner", openai(10, 300, 0, 256), (300, False)),
         # xAI counts it apart: 32 + 9 + 94 = 135 in https://docs.x.ai/docs/guides/reasoning
@@ -77,38 +76,27 @@ COHERE = {
     ("events", "usage"),
     [
         ([{"usage": None}, {"usage": COUNTS}], Usage(20, 5)),
-        ([{"x_groq": {"id": "req", "usage": COUNTS}}], Usage(20, 5)),
-        ([{"usage": COUNTS | {"prompt_cache_hit_tokens": 16}}], Usage(20, 5, 16)),
         ([{"usage": COUNTS | {"cached_tokens": 16}}], Usage(20, 5, 16)),
-        ([{"usage": COUNTS | {"cached_prompt_text_tokens": 16}}], Usage(20, 5, 16)),
         ([{"usage": COUNTS | {"prompt_tokens_details": {"cached_tokens": 99}}}], Usage(20, 5, 20)),
-        ([{"usage": COUNTS | {"prompt_tokens_details": "no"}}], Usage(20, 5)),
-        # https://docs.anthropic.com/en/docs/build-with-claude/prompt-caching
         ([{"usage": ANTHROPIC}], Usage(20, 5, 16)),
         ([{"usage": ANTHROPIC | {"cache_creation_input_tokens": 9}}], Usage(29, 5, 16, None, True)),
-        # https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_TokenUsage.html
         ([{"usage": BEDROCK}], Usage(20, 5, 16)),
         # A total that has what was cached, or is written there, next to the prompt.
         ([openai(4, 5, 25, cache_read_input_tokens=16)], Usage(20, 5, 16)),
         ([openai(4, 5, 25, cache_creation_input_tokens=16)], Usage(20, 5, estimated=True)),
         ([{"usageMetadata": GEMINI}], Usage(20, 35, 16, reasoning_tokens=30)),
-        # https://docs.cohere.com/reference/chat
         ([{"usage": COHERE}], Usage(20, 5)),
-        ([{"meta": COHERE}], Usage(20, 5)),
-        # https://github.com/ggml-org/llama.cpp/blob/master/tools/server/README.md
-        ([{"timings": {"cache_n": 16, "prompt_n": 4, "predicted_n": 5}}], Usage(20, 5, 16)),
         ([{"prompt_eval_count": 20, "eval_count": 5, "done": True}], Usage(20, 5)),
         # Not reported.
         ([openai(0, 0, 0, cost=0)], None),
-        ([{"usage": {"total_tokens": 25}}], None),
+        ([openai(20, 0, 20)], Usage(20, 0)),
         # Half of it is; the rest is our own count, or what the total leaves.
         ([{"usage": {"prompt_tokens": 20}}], Usage(20, estimated=True)),
         ([{"usage": {"prompt_tokens": 20, "total_tokens": 25}}], Usage(20, 5, estimated=True)),
-        ([openai(0, 5, 5)], Usage(0, 5, estimated=True)),
         ([openai(0, 5, 25)], Usage(20, 5, estimated=True)),
         *[
             ([openai(wrong, 5)], Usage(0, 5, estimated=True))
-            for wrong in (43.0, "43", -1, True, None, [], {"a": 1}, 10**9, 10**4000)
+            for wrong in (43.0, "43", -1, True, None, [], 10**9)
         ],
         # A bill counts without tokens.
         ([{"usage": {"cost": 0.002}}], Usage(billed_usd=Decimal("0.002"), estimated=True)),
@@ -129,9 +117,7 @@ HEAD = {"message": {"usage": ANTHROPIC | {"output_tokens": 1}}}
         ([HEAD, {"usage": {"input_tokens": 0, "output_tokens": 5}}], Usage(20, 5, 16)),
         # Gemini and vLLM (continuous_usage_stats) count on in each chunk.
         ([openai(20, taken, 20 + taken) for taken in range(6)], Usage(20, 5)),
-        ([openai(20, 0, 20), openai(0, 5, 5)], Usage(20, 5)),
         ([openai(20, 5, 25), openai(0, 0, 0)], Usage(20, 5)),
-        ([{"delta": {"usage": COHERE}}], Usage(20, 5)),
     ],
 )
 def test_what_the_chunks_of_a_stream_report_is_put_together(reported, events, usage):
@@ -154,12 +140,10 @@ def billed(usd, **bill):
         billed("0.00001316", cost=1.316e-05, market_cost=2e-05, gateway_cost=2e-05),
         # https://openrouter.ai/docs/use-cases/usage-accounting
         billed("19.95", cost=0.95, cost_details={"upstream_inference_cost": 19}),
-        billed("2", cost=2, is_byok=False, cost_details={"upstream_inference_cost": 2}),
         billed("2", cost=2, is_byok=False, cost_details={"upstream_inference_cost": 9}),
         billed("1", cost=1, is_byok=True, cost_details={"upstream_inference_cost": None}),
-        *[billed(None, cost=one) for one in (True, {"total": 1}, "free", -1, [0.1], "NaN", 1e9)],
-        billed(None, cost={"total_cost": "NaN"}),
-        billed(None, cost_in_usd_ticks=-1),
+        billed("0.25", cost_in_usd_ticks=2_500_000_000),
+        *[billed(None, cost=one) for one in (True, {"total": 1}, "free", -1, "NaN", 1e9)],
     ],
 )
 def test_a_bill_is_read_as_the_endpoint_writes_it(reported, stream, events, usage):
@@ -170,9 +154,7 @@ def test_a_bill_is_read_as_the_endpoint_writes_it(reported, stream, events, usag
     ("cost", "usd"),
     [
         ("1.5e-06", "0.0000015"),
-        ("0.25", "0.25"),
-        *[(one, None) for one in ("0", "0.0", "None", "-1", "NaN", "inf", "0.5, 0.5", "1_0")],
-        *[(one, None) for one in ("1e10", "1e999", "\u0663", "")],
+        *[(one, None) for one in ("0.0", "None", "-1", "NaN", "0.5, 0.5", "1e10", "\u0663")],
     ],
 )
 def test_a_litellm_proxy_puts_the_cost_of_a_whole_answer_in_a_header(reported, cost, usd):
@@ -188,8 +170,6 @@ def test_a_litellm_proxy_puts_the_cost_of_a_whole_answer_in_a_header(reported, c
 
 PROSE = "The committee will publish its findings in the spring, after a public hearing. " * 40
 RUSSIAN = "Все люди рождаются свободными и равными в своём достоинстве и правах. " * 40
-HINDI = "सभी मनुष्यों को गौरव और अधिकारों के मामले में जन्मजात स्वतन्त्रता प्राप्त है। " * 40
-RULES = "=" * 3000 + "\n" + " " * 3000
 
 
 @STREAMING
@@ -202,15 +182,10 @@ RULES = "=" * 3000 + "\n" + " " * 3000
         (("Hi", PROSE), (9, 0), (9, 790), ""),
         (("Hi", "Paris."), (0, 0), (4, 2), ""),
         ((PROSE, "Yes."), (500, 2), (500, 2), ""),
-        (("Hi", "Paris."), (0, 300), (4, 300), ""),
-        ((PROSE, PROSE), (500, 0), (500, 790), ""),
         ((PROSE, "Yes."), (12, 2), (793, 2), "read 12 tokens of a prompt of about 793: this is an"),
         ((PROSE * 6, "Yes."), (4096, 2), (4743, 2), "OLLAMA_CONTEXT_LENGTH"),
         ((PROSE * 6, "Yes."), (4097, 2), (4097, 2), ""),
-        # Tokenizers that know the language well, and one that packs lines of one character.
         (("Hi", RUSSIAN), (9, 700), (9, 700), ""),
-        (("Hi", HINDI), (9, 900), (9, 900), ""),
-        (("Hi", RULES), (9, 40), (9, 40), ""),
     ],
 )
 def test_a_count_far_below_our_own_is_not_believed(server, router, stream, case):
@@ -256,11 +231,8 @@ def test_an_empty_answer_is_paid_for_where_the_endpoint_says_so(server, router, 
     ("models", "usd", "shown"),
     [
         (("fast", "gpt-4o-mini-2024-07-18"), "0.15", "fast (answered by gpt-4o-mini-2024-07-18)"),
-        (("my-deployment", "gpt-4o"), "2.5", "my-deployment (answered by gpt-4o)"),
-        (("openai/gpt-4o-mini", "gpt-4o-mini-2024-07-18"), "0.15", "openai/gpt-4o-mini \u00b7"),
         # It costs what the model that was asked for costs.
         (("gpt-4o", "gpt-4o-mini"), "2.5", "gpt-4o (answered by gpt-4o-mini)"),
-        (("fast", "some-model"), None, "fast (answered by some-model)"),
         (("fast", "fast"), None, "fast \u00b7"),
     ],
 )
@@ -274,7 +246,6 @@ def test_the_model_that_answered_is_named_and_paid_for(server, make_router, mode
     row = router.ledger.rows()[-1]
     assert (asked, answered) == (result.model, result.answered_by)
     assert answered == (row["answered_by"] or row["model"])
-    assert usd is None or Decimal(usd) == round(result.cost_usd, 4)
-    assert (result.cost_usd is None) == (usd is None)
+    assert (usd and Decimal(usd)) == (result.cost_usd and round(result.cost_usd, 4))
     assert shown in written(View((result,)))
     assert result.cost_usd == router.what_if().rows()[0].cost_would_be.usd
