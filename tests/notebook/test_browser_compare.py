@@ -54,35 +54,18 @@ def says(cell, words):
     cell.get_by_role("status").get_by_text(words).wait_for()
 
 
-def shape(cell):
-    """How many rows and columns the answers stand in."""
-    boxes = [section.bounding_box() for section in live(cell).locator("section").all()]
-    return len({box["y"] for box in boxes}), len({box["x"] for box in boxes})
-
-
-def test_columns_stand_side_by_side_and_below_one_another_where_it_is_narrow(page, notebooks):
-    cell = notebooks.run("%%route_compare\nhello")
-    differences(cell).wait_for()
-
-    until(lambda: shape(cell) == (2, 2))
-    lab.command(page, "application:toggle-left-area")
-    until(lambda: shape(cell) == (1, 4))
-    heights = live(cell).locator("section").evaluate_all("all => all.map(one => one.offsetHeight)")
-    page.set_viewport_size({"width": 520, "height": 1000})
-    until(lambda: shape(cell) == (4, 1))
-
-    page.set_viewport_size({"width": 1400, "height": 1000})
-    assert 1 == len(set(heights))
-
-
-def test_answers_stream_while_others_still_wait(notebooks):
+def test_answers_stream_while_others_wait_and_differences_are_marked_in_place(notebooks):
     asked = "%%route_compare SIMPLE FRONTIER\nExplain recursion with an example."
     cell = notebooks.run(asked, waiting=False)
 
     cell.locator("section", has_text="answering ...").get_by_text("Recursion is").wait_for()
-    differences(cell).wait_for()
-
+    differences(cell).click()
+    marked = live(cell).locator("section mark").first
+    marked.wait_for()
     assert 0 == cell.get_by_text("answering ...").count()
+    assert "true" == differences(cell).get_attribute("aria-pressed")
+    differences(cell).click()
+    marked.wait_for(state="detached")
 
 
 def test_a_vote_stands_in_its_column_can_be_taken_back_and_is_saved_without_a_kernel(notebooks):
@@ -108,25 +91,6 @@ def test_a_vote_stands_in_its_column_can_be_taken_back_and_is_saved_without_a_ke
     assert "application/vnd.jupyter.widget-view+json" in controls["data"]
 
 
-def test_opened_without_trust_a_comparison_keeps_its_borders_bars_and_highlights(page, notebooks):
-    asked = "%%route_compare --diff SIMPLE MEDIUM\nWhat is the capital of Australia?"
-    differences(notebooks.run(asked)).wait_for()
-    notebooks.saved()
-    unsigned = notebooks.folder / "unsigned.ipynb"
-    # what nobody has signed is not trusted
-    unsigned.write_text(notebooks.path.read_text().replace("Australia", "Austria"))
-    lab.open_next(page, notebooks.url, str(unsigned.relative_to(notebooks.root)))
-    shown = page.locator(".jp-RenderedHTML section").last
-    shown.wait_for()
-
-    seen = shown.evaluate("""pane => [
-      getComputedStyle(pane).borderTopWidth, getComputedStyle(pane).borderLeftWidth,
-      ...['.nbr-filled', 'mark'].map(
-        name => getComputedStyle(pane.querySelector(name)).backgroundColor)]""")
-    assert ["4px", "1px"] == seen[:2]
-    assert not {"rgba(0, 0, 0, 0)", "rgb(255, 255, 0)"} & set(seen[2:])
-
-
 def test_a_blind_vote_by_keyboard_reveals_the_tiers(page, notebooks):
     cell = notebooks.run("%%route_compare --blind SIMPLE FRONTIER\nhello")
     good_enough(cell, "B").wait_for()
@@ -143,17 +107,6 @@ def test_a_blind_vote_by_keyboard_reveals_the_tiers(page, notebooks):
     assert "B" == page.evaluate("document.activeElement.dataset.at")
 
 
-def test_differences_are_marked_in_place_and_taken_back(notebooks):
-    cell = notebooks.run("%%route_compare COMPLEX FRONTIER\nhello")
-    marked = live(cell).locator("section mark").first
-    differences(cell).click()
-    marked.wait_for()
-    assert "rgb(255, 255, 0)" != marked.evaluate("one => getComputedStyle(one).backgroundColor")
-    assert "true" == differences(cell).get_attribute("aria-pressed")
-    differences(cell).click()
-    marked.wait_for(state="detached")
-
-
 @pytest.fixture
 def hostile(tmp_path):
     """Settings with an endpoint whose answers try to do harm."""
@@ -164,33 +117,27 @@ def hostile(tmp_path):
         yield str(path)
 
 
-def test_nothing_in_an_answer_runs_loads_or_becomes_a_formula(page, notebooks, hostile):
+def test_nothing_in_an_answer_or_a_prompt_runs_loads_or_becomes_a_formula(page, notebooks, hostile):
     asked = []
     page.on("request", lambda request: asked.append(request.url))
-    compared = "%%route_compare --diff SIMPLE MEDIUM\nhello"
-    notebooks.run("%route use loop", compared, LOOP_KEY="sk-test", NBROUTE_CONFIG=hostile)
-    cell = notebooks.cell(2)
-    differences(cell).click()
-    pane = live(cell).locator("section").first
-    pane.locator("td").first.wait_for()
-    until(lambda: pane.locator("mjx-container").count() == 3)
+    notebooks.run(
+        "%route use loop",
+        "%%route_compare --diff SIMPLE MEDIUM\n<script>window.harm = 2</script>",
+        "%%route -t SIMPLE\n<script>window.harm = 3</script>",
+        LOOP_KEY="sk-test",
+        NBROUTE_CONFIG=hostile,
+    )
+    differences(notebooks.cell(2)).click()
+    for shown in (live(notebooks.cell(2)).locator("section"), page.locator(".nbr-card")):
+        answer = shown.first
+        answer.locator("td").first.wait_for()
+        until(lambda answer=answer: answer.locator("mjx-container").count() == 3)
+        assert 0 == answer.locator("img, script").count()
+        for told in ("costs $5, then", "שלום 🙂", "image not loaded"):
+            assert told in answer.inner_text()
 
     assert not page.evaluate("window.harm")
     assert [] == [address for address in asked if "evil.example" in address]
-    assert 0 == cell.locator("section img, section script").count()
-    for told in ("costs $5, then", "שלום 🙂", "image not loaded"):
-        assert told in pane.inner_text()
-
-
-def test_only_the_newest_three_comparisons_have_buttons_and_the_rest_stay_to_be_read(notebooks):
-    notebooks.run(*(f"%%route_compare SIMPLE\nhello {n}" for n in range(4)))
-    cells = [notebooks.cell(n) for n in range(1, 5)]
-    cells[-1].get_by_role("button", name="good enough").wait_for()
-
-    buttons = [cell.get_by_role("button", name="good enough").count() for cell in cells]
-
-    assert [0, 1, 1, 1] == buttons
-    assert [1] * 4 == [cell.locator("section:visible").count() for cell in cells]
 
 
 def test_a_table_of_prompts_is_paged_filtered_opened_and_voted_on(notebooks):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import re
 
 import lab
 import pytest
@@ -100,18 +100,22 @@ def test_send_streams_the_answer_below_saves_it_and_the_magics_go_on_from_it(
     page.locator("summary", has_text="before: FRONTIER").wait_for()
 
 
-def test_what_is_typed_stays_while_answers_stream_and_the_cursor_with_it(page, playground):
-    box = playground("hello", pace=1.0)
+def test_what_is_typed_while_an_answer_streams_stays_with_the_cursor_and_stop_ends_it(
+    page, playground
+):
+    box = playground("prove that the square root of 2 is irrational.", pace=1.0)
     send_at(page, "FRONTIER")
-    stop(page).wait_for()
+    answer(page, "answering ...").wait_for()
 
     box.press("Home")
-    box.press_sequentially("Please say ", delay=30)
-    answer(page, "why FRONTIER").wait_for()
-
-    assert "Please say hello" == box.input_value()
-    assert "11" == box.evaluate("e => String(e.selectionStart)")
+    box.press_sequentially("Please ", delay=30)
+    assert box.input_value().startswith("Please prove that")
+    assert "7" == box.evaluate("e => String(e.selectionStart)")
     assert box.evaluate("e => e === document.activeElement")
+
+    stop(page).click()
+    answer(page, "interrupted: a partial answer").wait_for()
+    idle(page)
 
 
 def test_ctrl_enter_sends_the_last_letters_and_another_tier_folds_the_answer_before(
@@ -146,17 +150,6 @@ def test_what_an_input_method_composes_is_told_once_it_is_whole(page, playground
     assert "日本" == box.input_value()
 
 
-def test_typing_at_the_end_of_twenty_thousand_characters_loses_none(page, playground):
-    box = playground()
-    box.fill("Prove that there are infinitely many primes.\n\n" + "word " * 4_000)
-    send(page, "FRONTIER").wait_for()
-
-    box.press_sequentially(" more words at its end, and briefly", delay=20)
-    page.locator(".nbr-text", has_text="and briefly").wait_for()
-
-    assert box.input_value().endswith("word  more words at its end, and briefly")
-
-
 def test_copy_as_cell_puts_a_cell_on_the_clipboard(page, playground):
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     playground("hello")
@@ -167,49 +160,6 @@ def test_copy_as_cell_puts_a_cell_on_the_clipboard(page, playground):
     assert "%%route\nhello" == page.evaluate("navigator.clipboard.readText()")
 
 
-def test_stop_ends_the_answer_that_is_on_its_way(page, playground):
-    playground("Prove that the square root of 2 is irrational.", pace=1.0)
-    send_at(page, "FRONTIER")
-    answer(page, "answering ...").wait_for()
-    stop(page).click()
-
-    answer(page, "interrupted: a partial answer").wait_for()
-    idle(page)
-    assert 0 == stop(page).count()
-
-
-def test_what_was_typed_while_a_cell_ran_is_sent_whole(page, notebooks):
-    busy = "import os, time\nwhile not os.path.exists('typed'): time.sleep(0.05)\nprint('sl' 'ept')"
-    notebooks.run("%route playground hello", busy, waiting=False)
-    box = page.get_by_role("textbox", name="Prompt")
-    box.wait_for()
-    box.fill("")
-    box.press_sequentially(PROOF)
-
-    send(page, "SIMPLE").click()
-    assert 0 == page.get_by_text("slept", exact=True).count()  # the kernel was busy all along
-    (notebooks.folder / "typed").touch()
-
-    answer(page, "Say why it matters.").wait_for()
-    answer(page, "why FRONTIER").wait_for()
-
-
-def test_the_playground_works_by_keyboard(page, playground):
-    box = playground("hello")
-    button = send(page, "SIMPLE")
-    button.wait_for()
-    box.focus()
-    for _ in range(10):
-        page.keyboard.press("Tab")
-        if focused := button.evaluate("e => e === document.activeElement"):
-            break
-
-    assert focused
-    page.keyboard.press("Enter")
-
-    answer(page, "why SIMPLE").wait_for()
-
-
 # Dashboard
 
 
@@ -218,23 +168,11 @@ def board(page):
     return page.get_by_role("region", name="session dashboard")
 
 
-@pytest.mark.parametrize(
-    "cell",
-    [
-        "router.map([f'hello {n}' for n in range(20)], workers=2, progress=False)",
-        "for n in range(20): router.route(f'hello {n}')",
-    ],
-    ids=["map", "loop"],
-)
-def test_the_dashboard_is_live_while_a_cell_runs(page, notebooks, board, cell):
-    last = f"router = %route router\n{cell}\nprint('all', 'done')"
-    notebooks.slow(1.0).run("%route dashboard", last, waiting=False)
+def test_the_dashboard_is_live_while_a_cell_runs(page, notebooks, board):
+    routing = "router = %route router\nfor n in range(20): router.route(f'hello {n}')"
+    notebooks.slow(1.0).run("%route dashboard", f"{routing}\nprint('all', 'done')", waiting=False)
 
-    board.get_by_text("answers", exact=False).first.wait_for()
-    page.wait_for_function(
-        "() => { const shown = document.querySelector('[aria-label=\"session dashboard\"]');"
-        " return /[1-9][0-9]* answers?/.test(shown.innerText) }"
-    )
+    board.get_by_text(re.compile("[1-9][0-9]* answers?")).first.wait_for()
     assert 0 == page.get_by_text("all done", exact=True).count()
 
     board.get_by_text("20 answers", exact=True).wait_for()
@@ -253,42 +191,15 @@ def test_the_dashboard_goes_on_under_another_profile_and_shows_tags_as_they_are(
     assert page.evaluate("window.hit") is None
 
 
-def test_neither_widget_is_wider_than_a_narrow_page(page, notebooks, board):
-    page.set_viewport_size({"width": 700, "height": 1000})
-    notebooks.run(
-        "%route dashboard",
-        f"%%route --feature {'a_long_feature_' * 3} -t COMPLEX\nSee https://example.org/{'x' * 60}",
-        "%route escalate",
-        "%%route\nمرحبا بالعالم 🚀🚀 " + "日本語" * 20,
-        f"%route playground {PROOF.replace(chr(10), ' ')}",
-    )
-    send(page, "FRONTIER").wait_for()
-    board.get_by_text("3 answers").wait_for()
-
-    wide = page.evaluate(
-        "() => [...document.querySelectorAll('.nbr, .nbr-scroll')]"
-        ".filter(e => e.scrollWidth > e.clientWidth + 1).length"
-    )
-
-    page.set_viewport_size({"width": 1400, "height": 1000})
-    assert 0 == wide
-
-
 # What if
-
-
-PROMPTS = f"""router = %route router
-import sys
-sys.path.insert(0, {str(Path(__file__).parents[1])!r})
-from benchmarks.workload import development_prompts
-for one in development_prompts(60):
-    _ = router.route(one.text)"""
 
 
 @pytest.fixture(scope="module")
 def panel(notebooks):
     """One what-if panel, which each test leaves at what is in force now."""
-    notebooks.slow(0.0).run(PROMPTS, "%route whatif")
+    prompts = "hello", "What is the capital of France?", PROOF, "Summarise the plot of Hamlet."
+    routing = f"router = %route router\nfor one in {prompts * 5}: _ = router.route(one)"
+    notebooks.slow(0.0).run(routing, "%route whatif")
     return notebooks.cell(2)
 
 
@@ -317,12 +228,8 @@ def test_the_slider_moved_by_keyboard_redraws_cost_and_tiers(page, panel):
 
     for _ in range(60):  # as a key that is held down
         page.keyboard.press("ArrowRight")
-
     panel.locator("input[type=number][value='60']").wait_for()
     assert "60" == slider.input_value()
-    ticks = panel.locator(".nbr-tick")
-    assert 3 < ticks.count()
-    assert 0 < panel.locator(".nbr-moves").count() < ticks.count()
     at(panel, slider, "Home", IN_FORCE)
 
 
@@ -344,11 +251,8 @@ def test_ladder_classifier_and_cache_are_labelled_and_an_error_goes_again(panel)
 
     panel.get_by_label("Ladder").select_option("two-tier")
     panel.get_by_text('ladder = "two-tier"').wait_for()
-    panel.get_by_label("Classifier").select_option("rules:two-tier")
-    panel.get_by_text('classifier = "rules:two-tier"').wait_for()
     panel.get_by_label("Cache").uncheck()
     panel.get_by_text('cache = "off"').wait_for()
-    panel.get_by_text("against all on expensive, comparing left out", exact=True).wait_for()
 
     panel.get_by_label("Classifier").select_option("learned")
     panel.get_by_text("there is no learned classifier").last.wait_for()

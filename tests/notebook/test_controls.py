@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -26,9 +27,6 @@ def france(shell):
     return desk_of(shell)
 
 
-# Labels
-
-
 def test_a_click_keeps_the_word_the_last_one_counts_and_a_second_takes_it_back(row, router):
     for word, needed in (("good", "LOW"), ("too weak", "MID")):
         row.click(word)
@@ -45,13 +43,8 @@ def test_a_click_keeps_the_word_the_last_one_counts_and_a_second_takes_it_back(r
     row.controls.redraw()
     assert ["bad"] == row.pressed
     assert "labelled" not in row.words
-    router.take_back(row.card.result)
-    row.controls.redraw()
-    assert [] == row.pressed
-    labels = {n: it for n, it in row.buttons.items() if it["data-do"] == "label"}
-    assert ["good", "bad", "too weak", "overkill"] == list(labels)
-    assert all("kept with the prompt" in it["title"] for it in labels.values())
-    assert "%route label 1 WORD" in repr(row.controls)
+    labels = [name for name, it in row.buttons.items() if it["data-do"] == "label"]
+    assert ["good", "bad", "too weak", "overkill"] == labels
     assert "hello" not in str(row.controls.get_state())
 
 
@@ -66,19 +59,6 @@ def test_after_an_escalation_the_row_is_about_the_new_answer(row, router):
     assert [("too weak", "LOW", "MID"), ("good", "LOW", "MID")] == found[:2]
     assert row.words.count("labelled too weak") == 1
     assert "needs TOP" not in row.words  # no tier is better than the top one
-
-
-def test_after_an_answer_with_no_text_the_row_can_still_be_used(row, server):
-    server.handler = lambda _: Reply(text="")
-
-    row.controls.start("MID").join()
-
-    assert not row.is_off("good")
-    server.handler = None
-    row.controls.start("TOP").join()
-    assert "TOP" == row.card.result.tier
-    row.click("good")
-    assert "labelled good" in row.words
 
 
 def test_a_ledger_that_breaks_leaves_the_row_usable(row, router):
@@ -99,9 +79,6 @@ def test_a_ledger_that_breaks_leaves_the_row_usable(row, router):
 
     row.click("good")
     assert "labelled good" in row.words
-
-
-# Answers
 
 
 def test_an_answer_on_its_way_rests_the_labels_and_can_be_stopped_and_tried_again(
@@ -130,14 +107,11 @@ def test_a_hundred_clicks_at_once_and_a_late_one_are_one_answer(row, router, ser
     held, started = threading.Event(), []
     server.handler = lambda _: held.wait(30) and Reply()
 
-    def click():
+    def click(_):
         started.extend(row.controls.start(None) for _ in range(10))
 
-    threads = [threading.Thread(target=click) for _ in range(10)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(10) as people:
+        list(people.map(click, range(10)))
     held.set()
     (answering,) = filter(None, started)
     answering.join()
@@ -147,24 +121,6 @@ def test_a_hundred_clicks_at_once_and_a_late_one_are_one_answer(row, router, ser
     assert ["LOW", "MID"] == [one["tier"] for one in router.ledger.rows()]
     assert not row.is_off("Escalate to TOP")
     assert "Stop" not in row.buttons
-    row.controls.start(None).join()
-    assert "TOP" == row.kept[-1].tier
-
-
-def test_two_cards_that_are_escalated_at_the_same_time_keep_their_own_answers(shell, france):
-    prompts = ["What is the capital of France?", "What is the capital of Australia?"]
-    run(shell, f"%%route -t SIMPLE\n{prompts[1]}")
-    rows = [Controls(france.card(number), france) for number in (1, 2)]
-
-    for thread in [row.start(None) for row in rows]:
-        thread.join()
-
-    for number, prompt in enumerate(prompts, 1):
-        assert [(prompt, "MEDIUM"), (prompt, "SIMPLE")] == [
-            (one.prompt, one.tier) for one in france.card(number).view.results
-        ]
-    assert france.last in [france.card(number).result for number in (1, 2)]
-    assert "4 calls" in run(shell, "%route spend")[0]
 
 
 def test_a_click_asks_the_ladder_that_the_notebook_has_now_up_to_its_top(shell, france):
@@ -174,11 +130,10 @@ def test_a_click_asks_the_ladder_that_the_notebook_has_now_up_to_its_top(shell, 
     row.start(None).join()
 
     assert "simulated/gpt-4o" == france.card(1).result.model
-    run(shell, "%route use simulated")
-    row.start(None).join()
-    assert ["COMPLEX", "MEDIUM", "SIMPLE"] == [one.tier for one in france.card(1).view.results]
-    row.start(None).join()
-    assert "FRONTIER" == france.last.tier
+    for _ in range(2):
+        row.start(None).join()
+    tiers = [one.tier for one in france.card(1).view.results]
+    assert ["FRONTIER", "COMPLEX", "MEDIUM", "SIMPLE"] == tiers
     assert "Top tier" in row.html
     assert "Escalate" not in row.html
 
@@ -191,10 +146,6 @@ def test_a_budget_that_refuses_a_click_names_what_can_be_done_there(shell, franc
     told = france.card(1).view.error
     assert "raise the budget with %route budget USD" in told
     assert "%%route -t FRONTIER --over-budget" in told
-    run(shell, "%route budget off")
-    run(shell, "%%route -t SIMPLE --max-cost 0.01\nhello")
-    Controls(france.card(2), france).start("FRONTIER").join()
-    assert "in a cell with %%route -t FRONTIER" in france.card(2).view.error
 
 
 def test_stop_ends_a_comparison_that_a_click_began(france):
@@ -227,25 +178,18 @@ def test_while_a_replay_is_on_the_buttons_of_an_earlier_card_send_nothing(router
     assert 1 == len(server.requests)
 
 
-# The shelf and the session's line on it
-
-
 @pytest.fixture
 def shelf(router):
     with closing(Shelf(router)) as made:
         yield made
 
 
-def test_the_meter_follows_what_python_routes_until_the_shelf_is_closed(router, shelf, row):
+def test_the_sessions_line_follows_what_python_routes(router, shelf, row):
     shelf.put(1, row.controls)
 
     router.map([f"prompt {number}" for number in range(30)], progress=False)
 
     until(lambda: "31 calls" in row.words)
-    shelf.close()
-    router.route("hello")
-    until(lambda: not any(isinstance(t, threading.Timer) for t in threading.enumerate()))
-    assert "31 calls" in row.words
 
 
 def test_the_newest_three_cards_have_controls_and_a_cell_that_runs_again_takes_no_room(
