@@ -67,6 +67,7 @@ def test_each_answer_is_reached_by_its_number(shell):
     assert "of 1 label" in run(shell, "%route labels")[0]
     _, done = run(shell, "%route escalate 1 COMPLEX")
     assert ("hello", "COMPLEX") == (done.result.prompt, done.result.tier)
+    assert "escalated" in run(shell, "%route log")[0]
     for line in ("why 9", "label 9 good", "escalate 9", "controls 9"):
         assert "no answer has the number 9" in error_of(shell, f"%route {line}")
 

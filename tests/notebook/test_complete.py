@@ -27,6 +27,8 @@ OFFERED = [
     ("%route use simu", ["%route use simulated"]),
     ("x = 1\nspent = %route sp", ["x = 1\nspent = %route spend"]),
     ("%route label o", ["%route label overkill", "%route label off"]),
+    ("%route label #1 o", ["%route label #1 overkill", "%route label #1 off"]),
+    ("%route init -", ["%route init --force"]),
     ("%route spend d", ["%route spend day"]),
     ("%route key open", ["%route key openrouter", "%route key openai"]),
     ("%%route\nSum up {{arti", ["%%route\nSum up {{article"]),

@@ -102,6 +102,15 @@ LINES = [
     ("%route tiers LOWW=x", "did you mean 'LOW'"),
     ("%route tiers LOW=", "write TIER=MODEL"),
     ("%route use lop", "did you mean 'loop'"),
+    ("%route label", "%route label takes good, bad, too weak or overkill"),
+    ("%route classify", "takes a text"),
+    ("%route teach LOW", "nothing has been routed yet"),
+    ("%route threads forget", "forget NAME"),
+    ("%route tiers LOW=a low=b", "has LOW twice"),
+    ("%route spend colour", "colour"),
+    ("%route audit --max-cost lots", "'lots'"),
+    ("%%route -o 'not a name'\nx", "is not a variable name"),
+    ("%%route --max-tokens 0\nx", "token"),
     ("%route label godo", "no feedback is called 'godo': did you mean 'good'?"),
 ]
 

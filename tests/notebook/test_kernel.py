@@ -148,13 +148,6 @@ def kernel(shared, asked):
 
 
 @pytest.fixture
-def own(looped, asked):
-    """A kernel that the test may kill."""
-    with contextlib.closing(Kernel(looped)) as kernel:
-        yield kernel
-
-
-@pytest.fixture
 def rows(looped):
     """The attempts since the test began, as another process reads them in the ledger."""
 
@@ -210,12 +203,14 @@ def test_an_interrupt_before_the_first_token_is_one_line(kernel, asked, rows):
     assert float(row["cost_usd"]) == cost(row)
 
 
-def test_a_killed_kernel_leaves_what_it_sent_and_what_had_arrived_in_the_ledger(own, asked, rows):
+def test_a_killed_kernel_leaves_what_it_sent_and_what_had_arrived_in_the_ledger(
+    looped, asked, rows
+):
     asked.reply(text=WORDS * 5000, pause=0.02)
-    own.begin("%%route\nWhat is the capital of France?")
-    until(lambda: asked.requests and rows()[0]["output_tokens"])
-
-    own.manager.signal_kernel(signal.SIGKILL)
+    with contextlib.closing(Kernel(looped)) as own:
+        own.begin("%%route\nWhat is the capital of France?")
+        until(lambda: asked.requests and rows()[0]["output_tokens"])
+        own.manager.signal_kernel(signal.SIGKILL)
 
     (row,) = rows()
     assert ("running", "estimated") == (row["status"], row["cost_source"])
@@ -226,6 +221,7 @@ def test_a_killed_kernel_leaves_what_it_sent_and_what_had_arrived_in_the_ledger(
 def test_a_live_answer_is_redrawn_in_one_place_and_the_controls_are_a_second_output(kernel, asked):
     text = (WORDS * 15).strip()  # 60 tokens, of 64
     asked.reply(text=text, pause=0.01)
+
     ran = kernel.good("%%route -o answer\nWhat is the capital of France?")
 
     first, *updates = [one for one in ran.shown if "text/html" in one["data"]]

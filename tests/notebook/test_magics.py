@@ -62,18 +62,6 @@ def test_a_dry_run_shows_all_and_sends_nothing(shell):
     assert "session $0 · 0 calls" in run(shell, "%route spend")[0]
 
 
-def test_escalate_answers_on_the_next_tier_with_the_first_below(shell):
-    _, first = run(shell, "%%route -t SIMPLE\nName three uses of a paper clip.")
-
-    text, second = run(shell, "%route escalate")
-
-    assert "MEDIUM" == second.result.tier
-    assert first.result == second.result.parent
-    assert second.result.text in text
-    assert "\n\nbefore: SIMPLE" in run(shell, "_")[0]
-    assert "escalated" in run(shell, "%route log")[0]
-
-
 def test_placeholders_are_filled_in_every_command_that_takes_a_text_and_sends_nothing(shell):
     shell.user_ns["proof"] = "Prove that the square root of 2 is irrational."
 
