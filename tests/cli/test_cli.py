@@ -192,7 +192,6 @@ def test_what_cannot_be_read_written_or_pulled_is_one_line_before_anything_runs(
     ("words", "said"),
     [
         ("fly", "invalid choice"),
-        ("run a --record b --replay c", "not allowed with"),
         ("run a --out ~nobody9/x", "there is no such user"),
     ],
 )

@@ -386,21 +386,17 @@ def test_an_address_a_key_or_a_path_that_cannot_be_used_is_one_line(tmp_path, li
     assert "sk-corp-" not in "".join(repr(v) for one in frames for v in one.f_locals.values())
 
 
-@pytest.mark.parametrize(
-    "lines",
-    [
+def test_what_stays_here_or_is_allowed_in_so_many_words_is_taken(opened, tmp_path):
+    for lines in (
         'base_url = "http://LOCALHOST:80"',
         'base_url = "http://127.1.2.3:8000"',
         'base_url = "http://[::1]/v1"',
         'base_url = "https://box/v1?api-version=2024-10-21"',
         'base_url = "http://box.example"\nallow_http = true',
         'base_url = "https://box"\napi_key_env = "SECRET"\nallow_any_variable = true',
-    ],
-)
-def test_what_stays_here_or_is_allowed_in_so_many_words_is_taken(opened, tmp_path, lines):
-    (tmp_path / "my.toml").write_text(f"[providers.box]\n{lines}\n")
-
-    assert "box" == opened(tmp_path / "my.toml").providers[-1].name
+    ):
+        (tmp_path / "my.toml").write_text(f"[providers.box]\n{lines}\n")
+        assert "box" == opened(tmp_path / "my.toml").providers[-1].name
 
 
 def test_a_path_that_cannot_be_one_is_one_line_wherever_it_is_named(monkeypatch):
