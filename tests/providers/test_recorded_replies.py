@@ -35,7 +35,7 @@ def told(router, shape):
     }
 
 
-@pytest.mark.parametrize("shape", shapes(), ids=str)
+@pytest.mark.parametrize("shape", [*shapes()], ids=str)
 def test_a_recorded_reply_is_read_right(server, make_router, shape):
     tier = Tier("LOW", "loop", shape.asked, 64, system="Be brief.", price=PRICE)
     router = make_router(ladder=Ladder("test", (tier,), default="LOW"), api_key=KEY)
