@@ -30,14 +30,10 @@ def record(name="r1", *calls, **fields):
 
 def cell(*said, count=1):
     """A cell with an output for each record; None is an output without one."""
+    made = {"cell_type": "code", "execution_count": count, "source": "%%route\nA private prompt"}
+    output = {"output_type": "display_data", "data": {"text/plain": "x"}}
     metadata = [{} if one is None else {"nbroute": one} for one in said]
-    made = {"cell_type": "code", "execution_count": count, "metadata": {}}
-    return made | {"outputs": shown(metadata), "source": "%%route\nA private prompt"}
-
-
-def shown(metadata):
-    kind = {"output_type": "display_data", "data": {"text/plain": "x"}}
-    return [kind | {"metadata": one} for one in metadata]
+    return made | {"metadata": {}, "outputs": [output | {"metadata": one} for one in metadata]}
 
 
 @pytest.fixture
@@ -120,20 +116,10 @@ def test_an_answer_in_several_places_is_counted_once_and_that_is_said(write, tmp
     assert [(str(one), 2), (str(two), 1)] == places
 
 
-def test_a_notebook_of_format_3_and_one_with_a_byte_order_mark_are_read(tmp_path):
-    old = cell(record()) | {"prompt_number": 4}
-    del old["execution_count"]
-    path = tmp_path / "old.ipynb"
-    worksheets = [{"cells": [{}, old]}]
-    path.write_text(json.dumps({"nbformat": 3, "worksheets": worksheets}), encoding="utf-8-sig")
-
-    assert Place(str(path), 2, 4) == costs(path).calls[0].place
-
-
 def test_what_cells_put_out_is_what_is_counted(static, write):
     prompts = ["%%route -t SIMPLE\nhi", "%%route\nwhat is 2 + 2?"]
-    made = [cell() | {"outputs": shown(m for _, m in outputs(static, p))} for p in prompts]
-    found = costs(write("real.ipynb", *made))
+    records = [[m.get("nbroute") for _, m in outputs(static, prompt)] for prompt in prompts]
+    found = costs(write("real.ipynb", *(cell(*said) for said in records)))
 
     assert ([1, 2], ()) == ([row["cell"] for row in found.rows("cell")], found.skipped)
     assert found.spend.equivalent_usd > found.spend.usd == 0
@@ -142,7 +128,7 @@ def test_what_cells_put_out_is_what_is_counted(static, write):
 # Which files
 
 
-def test_folders_are_walked_but_not_hidden_ones_and_patterns_expanded(write, tmp_path):
+def test_folders_are_walked_patterns_expanded_and_links_in_circles_end(write, tmp_path):
     deep = write("a/b/deep.ipynb", cell(record()))
     write("a/.ipynb_checkpoints/deep-checkpoint.ipynb", cell(record("r2")))
     (tmp_path / "a" / "readme.md").write_text("not a notebook")
@@ -151,37 +137,12 @@ def test_folders_are_walked_but_not_hidden_ones_and_patterns_expanded(write, tmp
     assert (str(deep),) == costs(tmp_path / "a").notebooks
     assert (str(odd),) == costs(tmp_path / "*.ipynb").notebooks == costs(odd).notebooks
     assert 2 == len(costs(str(tmp_path / "**" / "*.ipynb")).notebooks)
-
-
-def test_a_file_is_read_once_however_it_is_named_and_links_in_circles_end(write, tmp_path):
-    path = write("a/a.ipynb", cell(record()))
-    (tmp_path / "a" / "link.ipynb").symlink_to(path)
+    (tmp_path / "a" / "link.ipynb").symlink_to(deep)
     (tmp_path / "a" / "again").symlink_to(tmp_path)
     (tmp_path / "loop.ipynb").symlink_to("loop.ipynb")
-    found = costs([path, tmp_path, path.parent / "." / "a.ipynb"])
-
-    assert (1, ()) == (len(found.notebooks), found.repeated)
+    found = costs([deep, tmp_path, deep.parent / "." / "deep.ipynb"])
+    assert (2, ()) == (len(found.notebooks), found.repeated)
     assert ["symbolic links" in said for said in found.unread] == [True]
-
-
-PROCESS = """
-import sys
-from nbroute.cli import main
-for form in ("--by=notebook", "--csv", "--json"):
-    main(["costs", sys.argv[1], form])
-heavy = {"IPython", "ipywidgets", "pandas", "nbformat", "openai", "genai_prices"}
-print(heavy & set(sys.modules))
-"""
-
-
-def test_a_name_in_any_script_or_none_is_shown_and_nothing_heavy_is_imported(write, tmp_path):
-    write("学习 ✓ ñ.ipynb", cell(record()))
-    write(os.fsdecode(b"caf\xe9.ipynb"), cell(record("r2")))
-    command = [sys.executable, "-c", PROCESS, str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, check=True)
-
-    assert (b"", 2) == (done.stderr, done.stdout.count("学习 ✓ ñ.ipynb".encode()))
-    assert b"set()" == done.stdout.splitlines()[-1]
 
 
 NOT_NOTEBOOKS = {
@@ -215,9 +176,8 @@ def test_files_that_cannot_be_read_are_named_and_the_others_counted(write, tmp_p
 def test_cells_and_outputs_of_any_shape_are_passed_over(write, tmp_path, capsys):
     odd = [None, 3, "x", [], {}, {"outputs": None}, {"outputs": "x"}, {"outputs": [None, 3, {}]}]
     odd += [{"outputs": [{"metadata": one}]} for one in (None, [], {"other": 1})]
-    path = write("a.ipynb", *odd, cell(record(), count=10**200))
-    digits = '"n": ' + "9" * 5000 + ', "data": {'
-    path.write_text(path.read_text().replace('"data": {', digits))
+    path = write("a.ipynb", *odd, cell(record()))
+    path.write_text(path.read_text(), "utf-8-sig")
     before = (path.read_bytes(), path.stat().st_mtime_ns)
     found = costs(tmp_path)
 
@@ -230,37 +190,22 @@ def test_cells_and_outputs_of_any_shape_are_passed_over(write, tmp_path, capsys)
 # Records that cannot be true
 
 
-def broken(**fields):
-    return record("bad", CALL | fields)
-
-
 BROKEN = [
     ("text", "expected an object, got text"),
-    ([], "expected an object, got a list"),
     ({}, "its schema is None"),
     (record(schema=2), "its schema is 2; this nbroute reads 1"),
-    (record(schema=True), "its schema is True"),
-    (record(id=""), "id is ''"),
     (record(id="x" * 300), "id is 'xxxxxxxxxxxx...xxxxxxxxxxxxx': expected text of length <= 200"),
     (record(ts="now"), "ts is 'now'"),
-    (record(attempts={}), "attempts is {}"),
     (record(attempts=[]), "attempts is []"),
     (record(attempts=["x"]), "attempts[0] is 'x'"),
-    (broken(cost_usd=-0.01), "cost_usd is -0.01"),
-    (broken(cost_usd=float("nan")), "cost_usd is nan"),
-    (broken(cost_usd=float("inf")), "cost_usd is inf"),
-    (broken(cost_usd=10**30), "cost_usd is 1000"),
-    (broken(cost_usd=True), "cost_usd is True"),
-    (broken(cost_source="guess"), "cost_source: there is no 'guess'"),
-    (broken(cost_source=[]), "cost_source is []"),
-    (broken(cost_source="unknown"), "its source is 'unknown'"),
-    (broken(input_tokens=-1), "input_tokens is -1"),
-    (broken(output_tokens=10**30), "output_tokens is 1000"),
-    (broken(tier=None), "tier is None"),
-    (broken(model="m" * 10_000), "model is 'mmmmmmmmmmmm...mmmmmmmmmmmmm': expected text"),
-    (broken(tier="\ud800"), "can't encode"),
-    (broken(cached="no"), "cached is 'no'"),
-    (broken(status="fine"), "status: there is no 'fine'"),
+    (record("bad", CALL | {"cost_usd": -0.01}), "cost_usd is -0.01"),
+    (record("bad", CALL | {"cost_usd": float("nan")}), "cost_usd is nan"),
+    (record("bad", CALL | {"cost_usd": 10**30}), "cost_usd is 1000"),
+    (record("bad", CALL | {"cost_source": "guess"}), "cost_source: there is no 'guess'"),
+    (record("bad", CALL | {"cost_source": "unknown"}), "its source is 'unknown'"),
+    (record("bad", CALL | {"input_tokens": -1}), "input_tokens is -1"),
+    (record("bad", CALL | {"tier": "\ud800"}), "can't encode"),
+    (record("bad", CALL | {"cached": "no"}), "cached is 'no'"),
     ({"schema": 1, "compared": "x"}, "compared is 'x'"),
     ({"schema": 1, "compared": [3]}, "expected an object, got a whole number"),
 ]
@@ -309,21 +254,6 @@ def test_the_tables_are_aligned_and_end_in_a_total(write, said_by):
     assert "spent       $0.25 (list price)" in out
     assert "not billed  $4.00 (what the tiers" in out
     assert "unknown     what 1 call cost: no price for me/mine" in out
-
-
-def test_the_current_folder_is_walked_and_long_names_keep_their_end(write, capsys, monkeypatch):
-    path = write(f"{'長い名前' * 15}/end.ipynb", cell(record(), count=9))
-    monkeypatch.chdir(path.parents[1])
-
-    assert 0 == main(["costs"])
-    out = capsys.readouterr().out
-    heads = [block.split()[0] for block in out.split("\n\n")]
-    assert ["tier", "model", "notebook", "cell", "read"] == heads
-    assert "end.ipynb, cell 1 [9]  " in out
-    assert max(len(line) for line in out.splitlines()) <= 130
-    monkeypatch.chdir(path.parent)
-    assert 0 == main(["costs"])
-    assert "\nend.ipynb, cell 1 [9]" in capsys.readouterr().out
 
 
 def test_no_word_of_a_prompt_and_no_control_character_is_printed(write, said_by):
@@ -395,7 +325,7 @@ def test_wrong_usage_ends_with_2(capsys, words):
 
 def test_a_closed_pipe_ends_it_without_a_traceback(write):
     path = write("a.ipynb", *[cell(record(f"r{n}"), count=n) for n in range(2000)])
-    words = f"{sys.executable} -m nbroute costs {path} | head -1"
-    done = subprocess.run(words, shell=True, capture_output=True, text=True, check=False)  # noqa: S602 - a pipe needs a shell
+    pipe = [f"{sys.executable} -m nbroute costs | head -1"]  # of the current folder
+    done = subprocess.run(pipe, cwd=path.parent, shell=True, capture_output=True, check=False)  # noqa: S602 - a pipe needs a shell
 
-    assert "" == done.stderr
+    assert (b"tier", b"") == (done.stdout[:4], done.stderr)

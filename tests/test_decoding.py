@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nbroute.decoding import Halves, distinct, modules_of, parse
+from nbroute.decoding import Halves, parse
 
 
 def test_what_cannot_be_read_is_a_value_error_in_words():
@@ -32,15 +32,3 @@ def test_the_halves_of_a_character_are_joined(pieces, text):
     assert text == "".join(map(halves.feed, pieces)) + halves.end()
 
 
-def test_a_file_in_a_folder_of_additions_that_lacks_a_name_is_named(tmp_path, monkeypatch):
-    folder = tmp_path / "additions"
-    folder.mkdir()
-    (folder / "__init__.py").touch()
-    (folder / "words.py").write_text("TAKES = 'a number'", "utf-8")
-    monkeypatch.syspath_prepend(tmp_path)
-
-    assert ["words"] == list(modules_of("additions", "TAKES"))
-    with pytest.raises(RuntimeError, match=r"words\.py has no fits and no check"):
-        modules_of("additions", "TAKES", "fits", "check")
-    with pytest.raises(RuntimeError, match="two things are called 'words'"):
-        distinct("length", "words", "words")

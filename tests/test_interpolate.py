@@ -1,9 +1,8 @@
 from __future__ import annotations
 
-import itertools
 import re
 from types import SimpleNamespace
-from unittest.mock import MagicMock, Mock
+from unittest.mock import MagicMock
 
 import numpy as np
 import pandas as pd
@@ -51,15 +50,13 @@ def test_a_look_up_is_replaced_by_the_value(prompt):
     assert FILLED[prompt] == interpolate(prompt, SPACE)
 
 
-KEPT = ["{{}}", "{{ }}", "{{2}}", "{name}", "{{#if x}}{{/if}}", "{{...}}", "{{name", "name}}"]
-KEPT += ['def f(x): return {"a": {x: 1}}', '{"name": {"name": 1}}', '{{"a": 1}}', '{{"a"']
-KEPT += ["<p style={{color: 'red'}}>", "{{na\nme}}", r"\frac{{1}}{{2}}", r"\{{x}\}"]
-KEPT += ["{{name: name}}", '{{"' * 350_000]
+KEPT = ["{{}}", "{{2}}", "{name}", "{{#if x}}{{/if}}", "{{...}}", "{{name", '{{"a": 1}}']
+KEPT += ['def f(x): return {"a": {x: 1}}', "<p style={{color: 'red'}}>", "{{na\nme}}"]
+KEPT += [r"\frac{{1}}{{2}}", r"\{{x}\}", "{{name: name}}", '{{"' * 350_000]
 
 
-@pytest.mark.parametrize("prompt", KEPT, ids=lambda prompt: prompt[:30])
-def test_braces_that_are_not_a_look_up_stay_as_they_are(prompt):
-    assert prompt == interpolate(prompt, SPACE)
+def test_braces_that_are_not_a_look_up_stay_as_they_are():
+    assert KEPT == [interpolate(prompt, SPACE) for prompt in KEPT]
 
 
 EXPRESSIONS = ["{{ name | upper }}", "{{ name.upper() }}", "{{len(name)}}", "{{größe + 1}}"]
@@ -84,41 +81,24 @@ def test_what_cannot_be_looked_up_is_an_error_that_says_why_and_what_can(prompt)
         interpolate(prompt, SPACE)
 
 
-def test_a_small_table_shows_whole_and_a_long_one_says_how_many_rows_it_leaves_out():
-    frame = pd.DataFrame({"n": [1, 2], "text": ["a" * 80, "b"]})
-    fifty, long = (pd.DataFrame({"n": range(rows)}) for rows in (50, 1000))
-    space = {"frame": frame, "fifty": fifty, "long": long}
-    space |= {"series": pd.Series(["x" * 300, "y"] * 40)}
+def test_a_small_table_shows_whole_and_what_is_left_out_of_a_long_value_is_said():
+    frame = pd.DataFrame({"n": range(50), "text": "a" * 80})
+    space = {"frame": frame, "long": pd.concat([frame] * 20), "array": np.zeros((50, 50))}
     shown = interpolate("Sum up:\n{{long}}", space).split("\n")
 
     assert frame.to_string() == interpolate("{{frame}}", space)
-    assert fifty.to_string() == interpolate("{{fifty}}", space)
     assert frame["n"].to_string() == interpolate('{{frame["n"]}}', space)
-    assert "2" == interpolate("{{frame.shape[0]}}", space)
-    assert ["Sum up:", "     n"] == shown[:2]
-    assert ["49", "49"] == shown[51].split()
+    assert "50" == interpolate("{{frame.shape[0]}}", space)
+    assert ["Sum up:", frame.to_string().partition("\n")[0]] == shown[:2]
+    assert ["49", "49", "a" * 80] == shown[51].split()
     assert "... and 950 more rows of 1000" == shown[-1]
-    cut = interpolate("{{series}}", space)
-    assert "x" * 300 in cut
-    assert "... and 30 more rows of 80" in cut
-
-
-@pytest.mark.parametrize(
-    ("value", "said"),
-    [
-        (np.arange(10_000), "9998 9999] (numpy leaves out most of the 10,000 values here)"),
-        (np.zeros((50, 50)), "\n(numpy leaves out most of the 2,500 values here)"),
-        (pd.Index(map(str, range(500))), "(pandas leaves out most of the 500 values here)"),
-        *[(one, "") for one in (list(range(5_000)), np.arange(900), "a ... b", ...)],
-        (np.array(["wait ... what"] * 20), ""),
-    ],
-    ids=lambda value: type(value).__name__,
-)
-def test_what_a_values_own_text_leaves_out_is_said(value, said):
-    shown = interpolate("{{value}}", {"value": value})
-
-    assert shown.endswith(said)
-    assert shown == str(value) or said
+    left_out = "\n(numpy leaves out most of the 2,500 values here)"
+    assert interpolate("{{array}}", space).endswith(left_out)
+    space["series"], space["index"] = frame["n"].repeat(2), pd.Index(map(str, range(500)))
+    assert "... and 50 more rows of 100" in interpolate("{{series}}", space)
+    assert "(pandas leaves out most of the 500 values" in interpolate("{{index}}", space)
+    for value in (list(range(5_000)), np.arange(900), "a ... b", np.array(["wait ... what"] * 20)):
+        assert str(value) == interpolate("{{value}}", {"value": value})
 
 
 @given(st.text(alphabet="{}\\\"' ab.[]0|\n", max_size=60))
@@ -162,14 +142,10 @@ def test_a_variable_in_single_braces_may_be_meant(prompt):
 
 CODE = r"""
 {nowhere} {math} {In} {exit} {_} {{city}}
-print(f"{city}")
 greeting = f"Hello {city}!"
-template.format(city={city})
 `{city}`
 {"name": {name}}
-{name: x}
 {x, name}
-s = {x}
 f({x})
 <p value={name}>
 /users/{name}/posts
@@ -181,69 +157,27 @@ return {name}
 {{{name}}}"""
 
 
-@pytest.mark.parametrize("prompt", [*CODE.split("\n"), "```python\n{city}\n```", "```\n{city}"])
+@pytest.mark.parametrize("prompt", [*CODE.split("\n"), "```python\n{city}\n```", "\\(" * 200_000])
 def test_code_and_formulas_are_not_taken_for_look_ups(prompt):
     assert () == hints(prompt, USERS)
 
 
-@pytest.mark.parametrize("sign", ["{", "\\(", "`", "$a ", "{name} ", "{name.a", 'f"{'])
-def test_a_megabyte_is_looked_through_at_once(sign):
-    assert len("".join(hints(sign * 200_000, USERS))) < 1_000
+def test_objects_that_cannot_be_looked_at_are_errors_only_where_they_are_asked_for():
+    class Hostile:
+        def __getattribute__(self, name):
+            raise RuntimeError(name)
 
+        def __str__(self):
+            raise ReferenceError
 
-def test_close_matches_are_the_users_own_values_and_no_list_of_a_hundred():
-    for typo, wanted in (("exti", "exit"), ("maht", "math"), ("get_ipyton", "get_ipython")):
-        with pytest.raises(PromptError) as raised:
-            interpolate(f"{{{{{typo}}}}}", USERS)
-        assert wanted not in str(raised.value).partition(";")[2]
+    space = {"fine": 1, "value": Hostile(), "mock": MagicMock(spec=[])}
+    for prompt in ("{{value.city}}", '{{value["key"]}}', '{{mock["kye"]}}', "{{mock.city}}"):
+        with pytest.raises(PromptError):
+            interpolate(prompt, space)
+    with pytest.raises(PromptError, match=r"cannot be turned to text \(ReferenceError"):
+        interpolate("{{value}}", space)
+    assert "1" == interpolate("{{fine}}", space)
     with pytest.raises(PromptError, match="none of the 100 names is like it"):
         interpolate("{{zz}}", {f"variable_{number}": number for number in range(100)})
 
 
-class Hostile:
-    """A proxy that fails at whatever one looks at."""
-
-    def __getattribute__(self, name):
-        raise RuntimeError(name)
-
-    def __dir__(self):
-        return itertools.count()
-
-    def keys(self):
-        return itertools.repeat("key")
-
-    def __getitem__(self, key):
-        raise KeyError(key)
-
-    def __len__(self):
-        raise ValueError
-
-    def __str__(self):
-        raise ReferenceError
-
-
-class Endless:
-    """It lists names and keys without an end."""
-
-    def __dir__(self):
-        return (f"name{number}" for number in itertools.count())
-
-    def keys(self):
-        return itertools.count()
-
-    def __getitem__(self, key):
-        raise KeyError(key)
-
-
-def test_an_object_that_cannot_be_looked_at_is_an_error_of_ours():
-    for value in (Hostile(), Endless(), Mock(spec=["city"]), MagicMock(spec=[])):
-        for field in ("{{value.citty}}", '{{value["kye"]}}', "{{value[0]}}"):
-            with pytest.raises(PromptError):
-                interpolate(field, {"value": value})
-
-
-def test_an_object_without_text_is_an_error_only_where_it_is_asked_for():
-    with pytest.raises(PromptError, match=r"cannot be turned to text \(ReferenceError"):
-        interpolate("{{value}}", {"value": Hostile()})
-    assert "1" == interpolate("{{fine}}", {"fine": 1, "value": Hostile()})
-    assert () == hints("{nothing}", {"value": Hostile()})

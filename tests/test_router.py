@@ -23,19 +23,12 @@ def test_a_provider_of_ones_own_classifies_too_whatever_the_environment(
     assert 2 == len(server.requests)
 
 
-@pytest.mark.parametrize(
-    ("prompt", "tier"),
-    [(" \n", "LOW"), ("x", "NOPE"), ("x", ""), (None, "LOW"), ("x", None)],
-)
-def test_what_cannot_be_taught_is_an_error_and_not_kept(router, prompt, tier):
-    with pytest.raises(NbrouteError):
-        router.teach(prompt, tier)
-
-    assert not Path("examples.sqlite3").exists()
-
-
 def test_what_was_taught_decides_and_is_left_out_on_a_ladder_without_its_tier(make_router):
     embedding = {"classifier": "embedding"}
+    for prompt, tier in ((" \n", "LOW"), ("x", "NOPE"), (None, "LOW"), ("x", None)):
+        with pytest.raises(NbrouteError):
+            make_router().teach(prompt, tier)
+    assert not Path("examples.sqlite3").exists()
     make_router(**embedding).teach("What is the capital of Peru?", "TOP")
     whole = make_router(**embedding)
     less = make_router(**embedding, ladder=replace(LADDER, tiers=LADDER.tiers[:2]))
@@ -44,22 +37,13 @@ def test_what_was_taught_decides_and_is_left_out_on_a_ladder_without_its_tier(ma
     assert less.classify("What is the capital of Peru?").tier in ("LOW", "MID")
 
 
-def labels():
-    """Three tasks of much the same length, each about things of its own."""
-    asked = {
-        "LOW": "name a town where {} are to be had",
-        "MID": "summarise notes on {} for us",
-        "TOP": "prove that {} holds, derive it fully",
-    }
-    things = [f"{a}a{b}a{a} {a}e{b}e{a} {a}i{b}i{a}" for a in "bcdfghjklmnpqrst" for b in "bcdf"]
-    tiers = [[*asked][place % 3] for place in range(len(things))]
-    prompts = [asked[tier].format(thing) for tier, thing in zip(tiers, things, strict=True)]
-    return pd.DataFrame({"prompt": prompts, "tier": tiers})
-
-
 def test_labels_of_a_file_make_a_classifier_that_decides_and_that_must_be_kept(make_router, server):
+    asked = {"LOW": "name a town with {}", "MID": "sum up notes on {}", "TOP": "prove that {}"}
+    things = [f"{a}a{b}a{a} {a}e{b}e{a}" for a in "bcdfghjklmnp" for b in "bcdf"]
+    made = [(text.format(thing), tier) for thing in things for tier, text in asked.items()]
     Path("file").write_text("")
-    labels().to_csv("labels.csv", index=False, encoding="utf-8-sig")
+    frame = pd.DataFrame(made, columns=["prompt", "tier"])
+    frame.to_csv("labels.csv", index=False, encoding="utf-8-sig")
     router = make_router(classifier=lambda _: "TOP")
 
     with pytest.raises(NbrouteError, match=r"learned\.npz") as caught:
