@@ -30,5 +30,3 @@ def test_the_halves_of_a_character_are_joined(pieces, text):
     halves = Halves()
 
     assert text == "".join(map(halves.feed, pieces)) + halves.end()
-
-

@@ -179,5 +179,3 @@ def test_objects_that_cannot_be_looked_at_are_errors_only_where_they_are_asked_f
     assert "1" == interpolate("{{fine}}", space)
     with pytest.raises(PromptError, match="none of the 100 names is like it"):
         interpolate("{{zz}}", {f"variable_{number}": number for number in range(100)})
-
-

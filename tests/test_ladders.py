@@ -11,6 +11,7 @@ from nbroute.errors import SettingsError
 from nbroute.providers.simulated import MODELS
 from nbroute.types import Ladder, Price, Target, Tier
 
+
 @pytest.mark.parametrize("name", ladders.LADDERS)
 @pytest.mark.parametrize("provider", ladders.PROVIDERS)
 def test_a_preset_is_valid_and_each_tier_costs_no_less_and_has_words_of_its_own(name, provider):
@@ -96,5 +97,3 @@ def test_a_ladder_that_cannot_be_used_is_refused(changes, said):
     more = [SMALL] if changes == {"name": "Small"} else []
     with pytest.raises(SettingsError, match=said):
         ladders.validate(Ladder("mine", (replace(SMALL, **changes), *more), "small"))
-
-
