@@ -80,7 +80,7 @@ def of_session(engine: Engine, *, everything: bool) -> Population:
         )
     found = collect(engine, None, None, None, 0, everything=everything)
     left_out = Counter({"without an answer": found.unanswered, _TEXTLESS: found.textless})
-    left_out["that were compared"] = found.compared
+    left_out["from a comparison"] = found.compared
     why = {id(past): _unfit(past, engine) for past in found.past}
     left_out.update(filter(None, why.values()))
     kept = [past for past in found.past if not why[id(past)]]
@@ -174,5 +174,5 @@ def of_frame(engine: Engine, frame: Any) -> Population:
         made = found.decision
         return replace(one, tier=made.tier, confidence=as_float(made.confidence))
 
-    left_out = Counter({"that are empty": len(prompts) - len(places)})
+    left_out = Counter({"without text": len(prompts) - len(places)})
     return Population(len(places), at, "of the frame", +left_out)

@@ -228,7 +228,7 @@ class Desk:
         if number not in self._cards:
             known = [f"#{one}" for one in sorted(self._cards)[-9:]]
             told = "nothing has been routed yet; run a %%route cell first"
-            told = f"there is {', '.join(known)}" if known else told
+            told = f"give one of {', '.join(known)}" if known else told
             raise SettingsError(f"no answer has the number {number}: {told}")
         return self._cards[number]
 

@@ -75,12 +75,12 @@ def system(space: Space, word: str) -> str:
     settings = load(replay=False)
     if word[1:] not in settings.prompts:
         known = [f"@{name}" for name in settings.prompts]
-        hint = f"{did_you_mean(word, known)} " if known else ""
+        hint = f"{did_you_mean(word, known)} Or " if known else ""
         file = settings.source_file or "nbroute.toml"
         key = word[1:61] if re.fullmatch(r"[A-Za-z\d_-]+", word[1:]) else f'"{word[1:61]}"'
         raise SettingsError(
             f"no system prompt is called {word!r:.60}: {hint}"
-            f'Define it under [prompts] in {file}: {key} = "You are ..."'
+            f'define it under [prompts] in {file}: {key} = "You are ..."'
         )
     return settings.prompts[word[1:]]
 
@@ -93,12 +93,17 @@ def prompts() -> tuple[str, ...]:
 def table(space: Space, asked: str) -> Any:
     """The table that `--over` names: a variable that is one, or lists of those names."""
     names = [name.strip() for name in asked.split(",")]
-    values = [_defined(space, name, users(space)) for name in names]
+    fit = [one for one in users(space) if looked(partial(_is_table, space[one]), otherwise=False)]
+    values = [_defined(space, name, fit) for name in names]
     value = values[0]
     rows = isinstance(value, list | tuple) and value and all(isinstance(v, Mapping) for v in value)
     if len(names) == 1 and (rows or isinstance(value, Mapping) or hasattr(value, "columns")):
         return value
     return dict(zip(names, values, strict=True))
+
+
+def _is_table(value: Any) -> bool:
+    return isinstance(value, list | tuple | Mapping) or hasattr(value, "columns")
 
 
 def source(space: Space, name: str) -> Any:

@@ -140,12 +140,16 @@ def test_run_executes_a_copy_and_prints_the_table_and_where_the_files_are(tmp_pa
 )
 def test_a_cell_that_fails_is_one_line_and_the_files_are_written(tmp_path, capsys, sources, said):
     lesson = written(tmp_path / "lesson.ipynb", *sources)
+    saved = nbformat.read(lesson, as_version=4)
+    saved.cells[-1].outputs = [new_output("stream", text="an earlier run's")]
+    nbformat.write(saved, lesson)
 
     code, told = said_by(capsys, "run", lesson, "--out", tmp_path / "out")
 
     assert (1, f"nbroute: {said}") == (code, told.splitlines()[-1])
     assert "ValueError" not in "".join(told.splitlines()[:-1])  # said once
     assert ["lesson.html", "lesson.ipynb"] == sorted(p.name for p in (tmp_path / "out").iterdir())
+    assert "an earlier run's" not in (tmp_path / "out" / "lesson.ipynb").read_text()
 
 
 _CELL = '{"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [%s]}'

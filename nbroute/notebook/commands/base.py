@@ -72,7 +72,8 @@ class Command(NamedTuple):
         known = usage.replace("[", " ").replace("]", " ").replace("|", " ").split()
         for word in rest.split() if usage == usage.lower() else ():
             if word not in known:
-                hint = did_you_mean(word, known) if known else "nothing may follow it"
+                only = f"nothing may follow it{', but the number of an answer' if numbered else ''}"
+                hint = did_you_mean(word, known) if known else only
                 raise SettingsError(f"`%route {self.name}` does not know {word!r:.80}: {hint}")
         said = self.run(desk, rest, number) if numbered else self.run(desk, rest)
         return tables.Said(f"nbroute: {said}") if isinstance(said, str) else said
