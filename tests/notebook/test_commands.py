@@ -42,12 +42,7 @@ def test_the_first_help_is_short_and_help_all_lists_each_command_once(shell):
 def test_one_command_has_its_usage_an_example_and_its_python(shell):
     text, _ = run(shell, "%route tiers -h")
 
-    for line in (
-        "usage:   %route tiers [TIER=MODEL ...|TIER:high ...|reset]",
-        "example: %route tiers SIMPLE=",
-        "router.ladder",
-        "router = %route router",
-    ):
+    for line in ("usage:   %route tiers [TIER=MODEL", "example: %route tiers", "router.ladder"):
         assert line in text
     for asked in ("help tiers", "tiers?"):
         assert text.split()[1:] == run(shell, f"%route {asked}")[0].split()[1:]

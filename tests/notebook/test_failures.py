@@ -43,10 +43,7 @@ PAID = {"prompt_tokens": 10, "completion_tokens": 3}  # $0.016 on LOW
 
 @pytest.fixture
 def load(plain_shell, server, monkeypatch):
-    """Write nbroute.toml into the working folder and load the extension; the shell, what it said.
-
-    No key may be in a file afterwards.
-    """
+    """Writes nbroute.toml and loads the extension; no key may be in a file afterwards."""
     monkeypatch.setenv("LOOP_KEY", KEY)
 
     def load_with(options="", *, low="", timeout_s=5.0, url=None):

@@ -53,9 +53,7 @@ def test_the_sessions_line_has_no_saving_where_all_was_spent_on_comparing(router
     assert "(estimate, net of $" in session_text(router)
 
 
-def test_the_card_and_the_column_of_a_repeat_have_one_row_for_all(
-    shell, router, server, monkeypatch
-):
+def test_the_card_or_column_of_a_repeat_has_one_row(shell, router, server, monkeypatch):
     monkeypatch.setattr(shell.magics_manager.registry["RouteMagics"].desk, "router", router)
     dry, _ = run(shell, "%%route -n --repeat 5\nWhat is 6 times 7?")
     assert "LOW 5 times: together at most $" in dry
