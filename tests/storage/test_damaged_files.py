@@ -1,4 +1,4 @@
-"""Ledgers and caches that were damaged or forged: no call stops, and no other error is raised."""
+"""Ledgers that were damaged or forged: no call stops, and no other error is raised."""
 
 from __future__ import annotations
 
@@ -6,19 +6,17 @@ import contextlib
 import random
 import sqlite3
 from dataclasses import replace
-from decimal import Decimal
 
 import pytest
 from damage import mutated
+from ledgers import attempt
 
 from nbroute.errors import RecordError
 from nbroute.notebook.lines import session_text
 from nbroute.router import Router
 from nbroute.storage.ledger import SqliteLedger
-from nbroute.types import Attempt
 
 FORGED = ["X'ff00'", "CAST(X'ff41' AS TEXT)", "'text'", "1e999", "-1", "NULL", "1 << 62"]
-PLAIN = Attempt("a", 1.79e9, "s1", "r", "SIMPLE", "p", "remote", "m", cost_source="list")
 COLUMNS = {
     "attempts": "ts tier status input_tokens cost_usd cost_source cached prompt session",
     "sums": "tier picodollars calls",
@@ -32,9 +30,9 @@ def ledger(tmp_path_factory):
     path = tmp_path_factory.mktemp("original") / "ledger.sqlite"
     with SqliteLedger(path, store_text=True) as ledger:
         for number in range(20):
-            one = replace(PLAIN, id=f"a{number}", result=f"r{number}", cost_usd=Decimal("0.1"))
+            one = attempt(f"a{number}", result=f"r{number}", prompt="What is \u00e9? " * 9)
             ledger.append(replace(one, status="running"))
-            ledger.append(replace(one, prompt="What is \u00e9? " * 9, text="an answer"))
+            ledger.append(replace(one, text="an answer"))
     return path.read_bytes()
 
 

@@ -204,9 +204,11 @@ def test_a_forked_child_and_a_new_file_in_place_of_one_that_was_deleted_are_writ
 
     for file in path.parent.iterdir():
         file.unlink()
+    with SqliteLedger(path) as other:
+        other.append(attempt("other"))
     ledger.append(attempt("anew"))
 
-    assert ["anew"] == stored(path)
+    assert ["other", "anew"] == stored(path)
 
 
 @pytest.fixture
