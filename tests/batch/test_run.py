@@ -100,8 +100,7 @@ def test_prompts_whose_iterator_breaks_leave_what_came_before(router, tmp_path):
 
     (row,) = map_prompts(router, ["one"], to=to)
     assert ("ok", 1) == (row.text, router.spend().calls)
-    empty = map_prompts(router, [])
-    assert ([], 0, Decimal(0)) == (list(empty), len(empty.frame()), empty.cost.usd)
+    assert 0 == len(map_prompts(router, []).frame())
 
 
 @pytest.mark.parametrize(
@@ -174,14 +173,6 @@ def test_an_event_stops_a_batch_and_what_was_paid_is_not_lost(router, server):
         server.stopping.wait(0.01)
     assert ["ok", "ok"] == [row["status"] for row in router.ledger.rows()]
     assert 2 == len(server.requests)
-
-
-def test_a_long_answer_is_streamed_and_so_not_overdue(make_router, server):
-    server.handler = lambda _: Reply(chunks=["a "] * 8, pause=0.1, text="a " * 8)
-
-    batch = map_prompts(make_router(timeout_s=0.4), prompts_of(2))
-
-    assert ["ok", "ok"] == [row.status for row in batch]
 
 
 def test_the_bar_shows_the_running_cost_where_there_is_one(router, server, capsys):

@@ -168,16 +168,14 @@ def test_what_a_killed_process_was_paid_for_stays_on_the_books(file_router, serv
 
 
 @pytest.fixture
-def dask_client():
+def dask_client(file_router):
     distributed = pytest.importorskip("distributed")
-    options = {"n_workers": 2, "threads_per_worker": 1, "processes": True}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LOOP_API_KEY", "sk-test-0123456789")
-        with (
-            distributed.LocalCluster(dashboard_address=None, silence_logs=50, **options) as cluster,
-            distributed.Client(cluster) as client,
-        ):
-            yield client
+    options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
+    with (
+        distributed.LocalCluster(silence_logs=50, **options) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        yield client
 
 
 def test_a_dask_cluster_answers_and_survives_the_death_of_a_worker(

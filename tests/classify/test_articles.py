@@ -19,6 +19,7 @@ FIRST = {
     "DEF F(): PASS": "cheap",
     "x" * 200: "cheap",
     "They classify " + "x" * 200: "expensive",
+    "word " * 1700 + "\r\n \r\nIs that so?": "expensive",
     "": "cheap",
 }
 #: By phrases and by 15 and 200 words.

@@ -75,7 +75,6 @@ def test_anything_else_means_the_default_tier_and_is_quoted(reply, said):
         ("HARD,VERY HARD,HARD-2", "**Very hard**", "VERY HARD"),
         ("HARD,VERY HARD,HARD-2", "hard-2.", "HARD-2"),
         ("C,C++", "**C++**", "C++"),
-        ("easy,EASY,other", "EASY", "EASY"),
         ("easy,EASY,other", "**Easy**", None),
         ("简单,कठिन,ПРОСТО", "**कठिन**", "कठिन"),
         ("简单,कठिन,ПРОСТО", "ПРОСТОЙ", None),

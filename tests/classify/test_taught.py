@@ -46,12 +46,6 @@ def test_a_taught_prompt_has_its_tier_and_a_near_one_leans_that_way_with_its_wor
     assert all(HAIKU[1][s.start : s.end] == s.text for s in near.signals)
 
 
-def test_on_another_ladder_its_own_tiers_are_taught():
-    made = taught(HAIKU[:10], "b")
-
-    assert ["b", "b"] == [made.classify(HAIKU[i], ladder(*"abcde")).tier for i in (0, 10)]
-
-
 @pytest.mark.parametrize(("prompts", "tier"), [(HAIKU, "GONE"), (["🙂", "?!"], "FRONTIER")])
 def test_what_the_ladder_does_not_have_and_a_prompt_without_words_teach_nothing(prompts, tier):
     made = taught(prompts, tier)
@@ -60,13 +54,13 @@ def test_what_the_ladder_does_not_have_and_a_prompt_without_words_teach_nothing(
     assert (made.classify(prompts[0], FOUR).tier == tier) is (tier in FOUR.names)
 
 
-def test_the_last_word_on_a_prompt_counts_and_the_order_is_that_of_the_file():
+def test_the_last_word_on_a_prompt_counts_and_any_ladder_can_be_taught():
     last = Example(HAIKU[0], "SIMPLE")
     step = taught(HAIKU[:3], "COMPLEX").taught(last)
-    at_once = TaughtClassifier([*(Example(one, "COMPLEX") for one in HAIKU[1:3]), last])
 
     assert "SIMPLE" == step.classify(HAIKU[0], FOUR).tier
-    assert step.classify(HAIKU[5], FOUR) == at_once.classify(HAIKU[5], FOUR)
+    assert step.score(HAIKU[0]) < step.score(HAIKU[5], FOUR)
+    assert "b" == taught(HAIKU[:10], "b").classify(HAIKU[10], ladder(*"abcde")).tier
 
 
 def test_a_router_that_is_taught_decides_so_at_once_and_next_time(tmp_path):

@@ -23,7 +23,6 @@ TABLE = {"word": ["cat", "dog"], "lang": ["French", "German"]}
         ("{{word}}", TABLE, ["cat", "dog"], [0, 1]),
         ("{{word}}", pd.DataFrame(TABLE).to_dict("records"), ["cat", "dog"], [0, 1]),
         ("{{word}}", pd.Series(["a", "b"], ["x", "y"], name="word"), ["a", "b"], ["x", "y"]),
-        ("{{n}} to {{x}}", pd.DataFrame({"n": [3], "x": [0.5]}), ["3 to 0.5"], [0]),
         ("{{a}}", {"a": ["{{b}}"], "b": ["x"]}, ["{{b}}"], [0]),
     ],
 )
@@ -42,7 +41,6 @@ def test_a_row_with_a_missing_value_is_not_sent_and_says_which(router, server, n
 
     assert 2 == len(server.requests)
     assert "PromptError: word missing in this row" in grid.frame()["error"].iloc[-1]
-    assert "word missing in this row" == lines_of(grid)[1].error
 
 
 @pytest.mark.parametrize(
@@ -53,11 +51,9 @@ def test_a_row_with_a_missing_value_is_not_sent_and_says_which(router, server, n
         ("{{word}}", {"over": {"word": []}}, "over has no rows"),
         ("{{a}}", {"over": {"a": ["a"], "b": []}}, "not equally long: a has 1, b has 0"),
         ("{{word}}", {"over": ["cat", "dog"]}, "give each list a name"),
-        ("{{word}}", {"over": "cat"}, "over is 'cat'"),
         ("{{word}}", {"over": {"word": "cat"}}, "give a list"),
         ("{{a}}", {"over": pd.DataFrame([[1, 2]], columns=["a", "a"])}, "two columns called 'a'"),
         (["a"], {"over": TABLE}, "the prompt is one text"),
-        ("one", {"systems": {}}, "systems is empty"),
         ("one", {"systems": "Be terse."}, "give texts by name"),
         ("one", {"systems": {"a": "x"}, "system": "y"}, "both given"),
     ],

@@ -20,10 +20,6 @@ from nbroute.types import Classified, Decision, Done, Text
 PROMPT = "What is the capital of France?"
 
 
-def statuses(comparison):
-    return [column.status for column in comparison.columns]
-
-
 def test_every_tier_is_asked_with_its_own_prompt_and_budget_or_with_the_options_given(
     router, server
 ):
@@ -45,7 +41,6 @@ def test_every_tier_is_asked_with_its_own_prompt_and_budget_or_with_the_options_
     [
         ("mid", Contender("MID", "MID", "medium")),
         ("Large", Contender("large", "TOP", "large")),
-        ("small-2", Contender("small-2", "LOW", "small-2")),
         ("LOW:medium", Contender("LOW:medium", "LOW", "medium")),
         ("low=acme/new:free", Contender("LOW:acme/new:free", "LOW", "acme/new:free")),
         ("low:x3", Contender("LOW:x3", "LOW", "small", repeat=3)),
@@ -75,8 +70,6 @@ def test_a_word_names_a_tier_or_a_model(router, server, word, contender):
         ({"prompt": "  \n"}, "empty"),
         ({"strategy": "cascade"}, "every contender answers by itself"),
         ({"tier": "LOW"}, "name those to compare in tiers"),
-        ({"thread": "trip"}, "a turn of that one conversation"),
-        ({"comparison": "abc"}, "an id of its own"),
         ({"to": "folder"}, "to is for many prompts"),
         ({"workers": 0}, "a whole number from 1 up"),
         ({"max_token": 5}, "did you mean 'max_tokens'"),
@@ -149,7 +142,7 @@ def test_what_fails_is_a_column_and_leaves_the_others(make_router, server):
     comparison = router.compare(PROMPT)
 
     frame = comparison.frame().set_index("contender")
-    assert ["ok", "error", "error"] == list(frame["status"]) == statuses(comparison)
+    assert ["ok", "error", "error"] == list(frame["status"])
     assert isinstance(comparison.column("MID").error, Unavailable)
     assert "the disk is full" in frame.loc["MID", "error"]
     assert 0 == frame.loc["MID", "cost_usd"]
@@ -184,10 +177,9 @@ def test_a_budget_may_allow_only_some_and_one_that_refuses_all_is_raised(router,
 
     comparison = router.compare(PROMPT)
 
-    assert ["ok", "ok", "not sent"] == statuses(comparison)
+    assert ["ok", "ok", "not sent"] == list(comparison.frame()["status"])
     assert isinstance(comparison.column("TOP").error, BudgetExceeded)
     assert ["TOP", "large", "not", "sent"] == str(comparison).splitlines()[3].split()
-    assert ["medium", "small"] == sorted(server.asked)
     router.set_budget("0.000001")
     with pytest.raises(BudgetExceeded):
         router.compare(PROMPT)
@@ -207,19 +199,16 @@ def test_a_column_says_what_routing_picks_and_how_far_from_it_this_is(make_route
     assert low.endswith("this is one tier cheaper")
     assert top.endswith("this is one tier more expensive")
     assert small.endswith("this is not the tier's first model")
-    assert "MID" == router.compare(PROMPT, ["LOW"]).picked
 
 
 def test_a_classifier_that_is_down_stops_no_comparison(make_router):
     def down(prompt):
         raise Unavailable("no connection to the classifier")
 
-    comparison = make_router(classifier=down).compare(PROMPT, ["LOW"])
+    (column,) = make_router(classifier=down).compare(PROMPT, ["LOW"]).columns
 
-    (column,) = comparison.columns
-    assert (None, "ok", False) == (comparison.picked, column.status, column.picked)
+    assert ("ok", False) == (column.status, column.picked)
     assert "not known: Unavailable: no connection to the classifier" in column.note
-    assert "LOW" == comparison.vote("LOW").needed
 
 
 def test_every_call_of_a_comparison_has_its_id_and_counts_in_its_cost(make_router):
@@ -248,16 +237,14 @@ def test_answers_are_fresh_unless_the_cache_is_asked_for(router, server):
 
 
 def test_an_observer_learns_each_event_and_one_that_breaks_is_logged(router, caplog):
-    told, threads = [], set()
+    told = []
 
     def observe(place, event):
         told.append((place, event))
-        threads.add(threading.get_ident())
         raise ValueError(place)
 
     comparison = router.compare(PROMPT, ["LOW", "TOP"], observe=observe)
 
-    assert {threading.get_ident()} == threads
     for place, column in enumerate(comparison.columns):
         events = [event for at, event in told if at == place]
         assert isinstance(events[0], Classified)

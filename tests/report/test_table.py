@@ -29,12 +29,10 @@ def test_a_table_is_aligned_and_wrapped_or_cut_to_its_room(rows, options, lines)
         (table.seconds(94.9), "95 ms"),
         (table.seconds(9950), "10 s"),
         (table.ends("a" * 3 + "b" * 9 + "c", 3, 1), "aaa [… 9 characters …] c"),
-        (table.shortened("a  b\nc", 10), "a b c"),
         (table.shortened("x" * 20, 10), "xxxxxxx..."),
         (table.fit("日本語", 4), "日… "),
         (table.one_line("a\x1b[1m\n b"), "a [1m b"),
         (table.counted(1234, "call"), "1,234 calls"),
-        (metrics.model_to_name("a", "b\nc"), "b c"),
         (metrics.model_to_name("gpt-4o", "gpt-4o-2024-08-06", "low"), "gpt-4o, low effort"),
     ],
 )
