@@ -120,21 +120,19 @@ def test_a_tier_of_the_settings_file_has_one_and_a_wrong_word_is_named(tmp_path,
         load(file)
 
 
-@pytest.mark.parametrize(
-    ("word", "contender"),
-    [
-        ("TOP: Low", Contender("TOP:low", "TOP", "large", effort="low")),
-        ("LOW:new:free:high", Contender("LOW:new:free:high", "LOW", "new:free", effort="high")),
-        ("LOW:medium", Contender("LOW:medium", "LOW", "medium")),  # MID has a model of that name
-    ],
-)
-def test_a_contender_may_have_an_effort(make_router, server, word, contender):
-    (column,) = make_router().compare(PROMPT, [word]).columns
+def test_a_contender_may_have_an_effort(make_router, server):
+    contenders = [
+        Contender("TOP:low", "TOP", "large", effort="low"),
+        Contender("LOW:new:free:high", "LOW", "new:free", effort="high"),
+        Contender("LOW:medium", "LOW", "medium"),  # MID has a model of that name
+    ]
+    words = ["TOP: Low", "LOW:new:free:high", "LOW:medium"]
+    columns = make_router().compare(PROMPT, words).columns
 
-    assert contender == column.contender
-    sent = server.requests[0].json
-    assert (contender.model, contender.effort) == (sent["model"], sent.get("reasoning_effort"))
-    assert contender.effort == column.result.answer.effort
+    assert contenders == [column.contender for column in columns]
+    efforts = {sent.json["model"]: sent.json.get("reasoning_effort") for sent in server.requests}
+    assert {"large": "low", "new:free": "high", "medium": None} == efforts
+    assert ["low", "high", None] == [column.result.answer.effort for column in columns]
 
 
 def test_a_recording_keeps_efforts_apart(server, router, tmp_path):

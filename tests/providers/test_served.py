@@ -10,22 +10,17 @@ from cells import run
 from nbroute import Router
 from nbroute.errors import SettingsError
 
-SETTINGS = """
-[nbroute]
-profile = "ollama"
-[providers.ollama]
-base_url = "{url}"
-"""
+SETTINGS = '[nbroute]\nprofile = "ollama"\n[providers.ollama]\nbase_url = "{url}"\n'
 
 
 @pytest.fixture
 def serve(server, tmp_path):
-    """A router over a server with those models and, by path, those lists of its own."""
+    """Makes a router over a server with those models and, by path, those lists of its own."""
 
-    def serve_models(*models, more="", **lists):
+    def serve_models(*models, **lists):
         server.models = models or None
         server.lists = {f"/api/{path}": page for path, page in lists.items()}
-        (tmp_path / "my.toml").write_text(SETTINGS.format(url=server.url) + more)
+        (tmp_path / "my.toml").write_text(SETTINGS.format(url=server.url))
         router = Router(tmp_path / "my.toml")
         router.close()
         return router
@@ -104,12 +99,9 @@ def test_larger_models_answer_higher_tiers_and_only_those_that_chat(serve, serve
     assert lone == (["only"] == served)
 
 
-def test_a_list_of_another_form_is_passed_over(serve):
+def test_a_list_of_another_form_is_passed_over_and_nothing_that_chats_is_said(serve):
     for page in ("<html>", [], {"models": [1, None]}, None):
         assert ["m:1b", "m:1b", "m:8b", "m:8b"] == models_of(serve("m:8b", "m:1b", tags=page))
-
-
-def test_a_server_with_nothing_that_chats_says_so(serve):
     for served in ([], ["nomic-embed-text"]):
         with pytest.raises(SettingsError, match="'ollama' has no model that chats"):
             serve(*served)
@@ -125,9 +117,3 @@ def test_a_notebook_says_which_model_answers_which_tier(shell, server, monkeypat
 
     said = "nbroute: m:1b answers SIMPLE and MEDIUM; m:8b answers COMPLEX and FRONTIER"
     assert (said in first, said in second) == (True, False)
-
-
-def test_a_tier_left_open_gets_a_model_of_its_height(serve):
-    named = "".join(f'[tiers.{name}]\nmodel = "own"\n' for name in ("SIMPLE", "MEDIUM"))
-    router = serve("m:1b", "m:70b", "m:8b", more=named)
-    assert ["own", "own", "m:8b", "m:70b"] == models_of(router)
