@@ -57,14 +57,6 @@ def test_the_id_is_known_before_any_text_even_of_a_stream_that_breaks_off(server
         list(pieces)
 
 
-@pytest.mark.parametrize("value", [None, "high", float("nan"), 10**400])
-def test_log_probabilities_that_are_not_numbers_are_left_out(server, provider, value):
-    rated = {"content": [{"token": "a", "logprob": -1.0}, {"token": "b", "logprob": value}]}
-    choice = {"message": {"content": "ab"}, "logprobs": rated, "finish_reason": "stop"}
-    server.reply(body={"choices": [choice]})
-    assert () == next(provider.send(asking(stream=False, logprobs=True))).logprobs
-
-
 # Parameters that an endpoint does not take; the words are in test_refusals.py
 
 

@@ -265,6 +265,16 @@ def test_an_answer_fits_its_schema_whatever_the_prompt(spec):
     assert [] == wrong
 
 
+def test_a_schema_without_a_type_is_known_by_its_words():
+    words = {"properties": {"a": {}}, "required": ["a"], "additionalProperties": {}}
+    words |= {"items": {}, "prefixItems": [{}], "minItems": 1, "minimum": 1, "maximum": 1}
+    words |= {"exclusiveMinimum": 1, "exclusiveMaximum": 1, "multipleOf": 1}
+    schema = {"type": "object", "properties": {word: {word: words[word]} for word in words}}
+    made = json.loads(text_of(answer(asking(UNKNOWN, model=LARGE, schema=schema))))
+    kinds = [dict] * 3 + [list] * 3 + [int] * 3 + [float, int]
+    assert kinds == [type(made[word]) for word in words]
+
+
 def test_a_schema_that_cannot_be_filled_in_is_answered_in_words():
     schema = {"type": "array", "contains": {"const": 7}}
     text = text_of(answer(asking(UNKNOWN, model=LARGE, schema=schema)))

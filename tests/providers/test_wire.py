@@ -86,13 +86,11 @@ def test_the_words_of_an_error_are_shown_wherever_they_are(server, connect, stre
     "body",
     [
         '{"a":' * 200_000,
-        "data: " + '{"error":' * 900 + "1" + "}" * 900 + "\n\n",
         f"data: {delta('Par')}\n\ndata: {'[' * 5000}\n\n",
-        "\x00" * 99,
         '{"choices": [' + '"",' * 2**21 + "0]}",
         "data:\n" * 2**20,
     ],
-    ids=range(6),
+    ids=range(4),
 )
 def test_what_cannot_be_read_is_a_bad_reply(server, connect, stream, body):
     server.reply(body=body.encode(), content_type="application/json")
@@ -121,12 +119,9 @@ def test_a_packed_answer_is_unpacked_within_bounds(server, connect, how, pack):
     assert "over 32 MB" in failure(connect(), BadReply)
 
 
-def test_a_packed_answer_is_read_until_the_deadline_and_an_error_to_64_kb(server, connect):
-    gzipped, words = {"Content-Encoding": "gzip"}, b'{"error": {"message": "' + b"x" * 2**27
-    server.reply(body=gzip.compress(b'data: {"choices": []}\n\n' * 2**22), headers=gzipped)
-    server.reply(status=400, body=gzip.compress(words), headers=gzipped)
-
-    assert "deadline_s" in failure(connect(deadline_s=0.3), TimedOut)
+def test_a_packed_error_is_read_to_64_kb_and_no_other_packing_is(server, connect):
+    words = b'{"error": {"message": "' + b"x" * 2**27
+    server.reply(status=400, body=gzip.compress(words), headers={"Content-Encoding": "gzip"})
     assert "xxx..." in failure(connect())
     for how in ("br", "gzip, gzip, gzip", "gzip"):  # what was not asked for, or is not there
         server.reply(body=EVENTS.encode(), headers={"Content-Encoding": how})
