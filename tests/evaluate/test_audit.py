@@ -185,6 +185,9 @@ def test_earlier_sessions_are_audited_where_the_ledger_keeps_their_texts(make_ro
     assert ["one"] == list(found.frame()["prompt"]) == list(again.frame()["prompt"])
     assert "the ledger keeps no system prompts" in str(found)
     assert "in the middle of a conversation" in str(found)
+    make_router(ledger="bare.sqlite", session="bare").route("one")
+    with pytest.raises(SettingsError, match="1 whose text was not kept; store_text = true"):
+        audited(make_router(ledger="bare.sqlite", session="bare"), 1)
 
 
 def test_audits_are_in_the_ledger_with_their_purpose_and_are_not_results(router, answering):
@@ -244,14 +247,18 @@ def test_so_many_prompts_settle_it_and_one_fewer_does_not():
             assert across == (n < needed)
 
 
-def test_a_judge_that_goes_by_position_is_pointed_out_and_prefers_nothing(instant):
+def test_a_judge_that_goes_by_position_or_decides_nothing_gives_no_verdict(instant):
     found = audited(instant, 1, frame=framed(20), judge=lambda *_: "a")
+    some = framed(4)
+    some.loc[0, "answer"] = "word word "  # as the other tier says
+    bad = audited(instant, 1, frame=some, judge=lambda *_: "who knows")
 
     assert 0 == found.share
     assert {"tie"} == set(found.frame()["verdict"])
     told = "position: swapping the answers changed the verdict on 20 of 20 pairs"
     assert told in words_of(found)
     assert found.verdict.startswith("no verdict: this judge goes by the position of an answer")
+    assert "no verdict: the judge decided none of the 3 pairs whose answers differ" == bad.verdict
 
 
 def test_the_judge_is_measured_by_your_own_votes(router, answering):
@@ -337,11 +344,9 @@ def test_what_needs_more_counts_before_what_could_do_with_less(router, answering
         *(({"sample": bad}, f"sample={bad!r} is not a share") for bad in (0, 5, math.nan)),
         ({"direction": "upp"}, "direction='upp' is not a direction: did you mean 'up'"),
         ({"judge": "MIDD"}, "'MIDD' is neither a tier"),
-        ({"judge": 3}, "judge is 3; give a tier, a model, or a function"),
         ({"max_cost": "cheap"}, "max_cost is 'cheap'"),
         ({"frame": None}, "no prompt of this session to audit: route some first"),
         ({"frame": pd.DataFrame({"text": ["a"]})}, "no column 'prompt' among 'text'"),
-        ({"frame": pd.DataFrame({"prompt": [1, None]})}, "no prompts: 2 rows, none a text"),
         ({"frame": framed(1, "LOWW")}, "unknown tier 'LOWW' on ladder 'test': did you mean 'LOW'"),
         ({"frame": framed(3, "TOP")}, r"TOP .* \(3 prompts\), .* above it; direction='down'"),
         ({"frame": framed(2_001)}, "sample=1 of 2,001 prompts is 2,001, .*: give max_cost"),

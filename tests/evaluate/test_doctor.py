@@ -15,6 +15,7 @@ from loopback import Reply
 
 from nbroute.cli import main
 from nbroute.evaluate import doctor
+from nbroute.storage.ledger import SqliteLedger
 
 
 def found(examination, what, *, colour=None):
@@ -129,15 +130,15 @@ def test_a_model_that_is_gone_is_named_with_the_nearest_that_the_provider_has(co
 def test_a_model_that_hangs_or_fails_is_a_finding_and_the_others_are_asked(
     configured, server, monkeypatch
 ):
-    monkeypatch.setattr(doctor, "_LONGEST_S", 1.5)
-    for reply, told in (
-        (Reply(delay=3), "no answer within"),
-        (Reply(status=500, error="\x1b[2J\x07 the disk is on fire"), "the disk is on fire"),
+    for longest, reply, told in (
+        (30, Reply(status=500, error="\x1b[2J\x07 the disk is on fire"), "the disk is on fire"),
+        (1.5, Reply(delay=3), "no answer within"),
     ):
+        monkeypatch.setattr(doctor, "_LONGEST_S", longest)
         server.answer(small=reply)
         examination = configured().doctor(send=True)
-        assert told in only(examination, "model", colour="red").words
-        assert "1 model answered" in only(examination, "model", colour="green").words
+        assert told in found(examination, "model", colour="red")[0].words
+        assert "large" == server.asked[-1]
         assert "\x1b" not in repr(examination)
 
 
@@ -260,6 +261,8 @@ def test_what_is_wrong_with_a_ledger_is_red_with_another_one_as_the_cure(make_ro
     Path("a file").write_text("")
     waiting = answering(make_router, 1, ledger=Path("a file") / "ledger.sqlite")
     assert "wait in memory" in only(waiting.doctor(), "ledger", colour="red").words
+    kept = make_router(ledger=SqliteLedger(None))
+    assert "gone with this kernel" in only(kept.doctor(), "ledger").words
 
 
 @pytest.fixture

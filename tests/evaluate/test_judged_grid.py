@@ -7,7 +7,7 @@ import pytest
 from cells import outputs
 from loopback import Reply
 
-from nbroute.errors import SettingsError
+from nbroute.errors import Interrupted, SettingsError
 from nbroute.providers.simulated import known_prompts
 from nbroute.workshop import truth
 
@@ -70,6 +70,23 @@ def test_another_judge_has_the_last_word_and_a_blind_one_is_named(router, server
     assert "shown first in 10 of 10 verdicts, so they mean nothing" in grid.notes[0]
     router.judge(grid, lambda prompt, a, b: "a" if a == "small" else "b")
     assert [1.0] * 5 == list(by_tier(grid)["LOW"])
+
+
+def test_ctrl_c_leaves_a_grid_with_what_was_judged(router, server):
+    server.handler = answers
+    grid = router.compare(["one", "two", "three"], ["LOW", "TOP"])
+    said = ["tie", "tie"]
+
+    def judge(*_):
+        if not said:
+            raise KeyboardInterrupt
+        return said.pop()
+
+    with pytest.raises(Interrupted, match=r"LOW: .* the same call continues") as caught:
+        router.judge(grid, judge, progress=False)
+
+    assert caught.value.result is grid
+    assert 1 == by_tier(grid)["LOW"].notna().sum()
 
 
 def test_what_cannot_be_judged_is_refused_before_anything_is_sent(router, server):

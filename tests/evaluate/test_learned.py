@@ -175,16 +175,6 @@ def test_scores_train_for_the_bottom_and_the_top_tier_with_the_share_asked_for()
         fit(outcomes(), LADDER, share=1)
 
 
-def test_the_same_rows_give_the_same_classifier_from_a_csv_file_too(of_tiers, tmp_path):
-    file = tmp_path / "labels.csv"
-    labelled().to_csv(file, index=False)
-
-    again = fit(file, LADDER)
-
-    assert repr(of_tiers) == repr(again)
-    assert of_tiers.classifier.score("spell otter") == again.classifier.score("spell otter")
-
-
 def test_without_groups_prompts_that_differ_in_their_numbers_stay_together():
     first, other, third = near_duplicates(
         [
@@ -254,11 +244,9 @@ def changed(**columns):
         (labelled().drop(columns="tier"), "no column 'weak' among 'prompt', 'group'"),
         (labelled()[:9], "9 rows are too few.*10 or more"),
         (outcomes()[:49], "49 rows are too few.*50 or more"),
-        (labelled()[["prompt", "prompt", "tier"]], "several columns 'prompt'"),
         (outcomes().assign(strong="good"), "row 1 has strong = 'good'"),
         (outcomes().assign(strong=0.0), "not above the weak one's.*swapped"),
         (outcomes().assign(weak=0.0), "better in every row"),
-        ("nowhere.csv", "'nowhere.csv' cannot be read as CSV.*No such file"),
     ],
 )
 def test_a_table_that_cannot_be_used_says_why(frame, said):

@@ -218,7 +218,6 @@ def test_a_session_of_the_ledger_is_read_where_it_keeps_texts(opened, tmp_path):
         ({"classifier": "learned"}, "there is no learned classifier"),
         ({"prompts": ["x"], "session": "y"}, "not several"),
         ({"prompts": pd.DataFrame({"text": ["x"]})}, "no column 'prompt'"),
-        ({"prompts": 7}, "prompts is 7; give a list of texts"),
         ({"results": ["hello"]}, "for texts there is prompts="),
         ({"prompts": [""]}, "prompt 0 is"),
     ],
@@ -243,7 +242,6 @@ def test_the_magic_prints_the_table_where_there_is_no_widget(shell):
     for line, told in (
         ("treshold=0.5", "did you mean 'threshold'"),
         ("threshold=much", "from 0 to 1"),
-        ("cache=maybe", "cache=on or cache=off"),
     ):
         with pytest.raises(SettingsError, match=told):
             said(line)
