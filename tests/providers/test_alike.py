@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-import signal
 import socket
-import threading
 from decimal import Decimal
 from importlib.util import find_spec
 
@@ -117,21 +115,12 @@ def test_what_may_pass_is_tried_again_when_the_server_says_and_no_more(server, c
 # Stopped, or too late
 
 
-def press_ctrl_c(pieces):
-    main = threading.get_ident()
-    press = threading.Timer(0.2, signal.pthread_kill, (main, signal.SIGINT))
-    press.start()
-    with pytest.raises(KeyboardInterrupt):
-        next(pieces)
-
-
-@pytest.mark.parametrize("stop", [lambda pieces: pieces.close(), press_ctrl_c])
-def test_closing_the_iterator_and_ctrl_c_close_the_connection(server, provider, stop):
+def test_closing_the_iterator_closes_the_connection(server, provider):
     server.reply(text="one two three", stall_after=1)
     pieces = provider.send(asking())
 
     assert "one " == next(pieces).text
-    stop(pieces)
+    pieces.close()
     assert server.requests[0].left.wait(5)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
@@ -9,7 +10,7 @@ from cells import desk_of, error_of, run
 from conftest import LADDER
 from loopback import Reply
 
-import nbroute
+from nbroute import Router
 from nbroute.compare import Contender
 from nbroute.errors import BudgetExceeded, ReplayMiss, SettingsError
 from nbroute.notebook.lines import marks
@@ -136,21 +137,18 @@ def test_a_contender_may_have_an_effort(make_router, server):
 
 
 def test_a_recording_keeps_efforts_apart(server, router, tmp_path):
-    file = tmp_path / "efforts.jsonl"
     server.handler = lambda sent: Reply(text=sent.get("reasoning_effort", "none"), usage=THOUGHT)
-    router.record(file)
+    router.record(tmp_path / "efforts.jsonl")
     for effort in (None, "low"):
         router.route(PROMPT, effort=effort)
     router.close()
 
-    replayed = nbroute.Router(replay=file, classifier=lambda _: "LOW")
-    results = [replayed.route(PROMPT, effort=effort) for effort in (None, "low")]
-
+    with closing(Router(replay=tmp_path / "efforts.jsonl", classifier=lambda _: "LOW")) as replayed:
+        results = [replayed.route(PROMPT, effort=effort) for effort in (None, "low")]
+        with pytest.raises(ReplayMiss, match="with effort 'high', asked with 'medium'"):
+            replayed.route(PROMPT, effort="medium")
     assert ["high", "low"] == [one.text for one in results] == [r.answer.effort for r in results]
     assert 280 == results[0].answer.reasoning_tokens
-    with pytest.raises(ReplayMiss, match="with effort 'high', asked with 'medium'"):
-        replayed.route(PROMPT, effort="medium")
-    replayed.close()
 
 
 # in a notebook
