@@ -19,7 +19,6 @@ from nbroute.settings import load
 from nbroute.settings.model import ENVIRONMENT
 from nbroute.types import Ladder, Tier
 
-MODEL = "simulated/gpt-4o-mini"
 KEY = "sk-or-v1-0123456789abcdef"
 
 
@@ -69,7 +68,8 @@ def test_each_answer_is_reached_by_its_number(shell):
 
 def test_a_cost_that_is_not_known_is_zero_in_no_table(shell):
     run(shell, "%route tiers")
-    desk_of(shell).climb(Ladder("one", (Tier("SIMPLE", "simulated", MODEL, 64),), "SIMPLE"))
+    tier = Tier("SIMPLE", "simulated", "simulated/gpt-4o-mini", 64)
+    desk_of(shell).climb(Ladder("one", (tier,), "SIMPLE"))
     run(shell, "%%route\nhello")
 
     for words in ("spend", "report text", "dashboard"):

@@ -38,7 +38,6 @@ max_tokens = 128
 price = {{ input = 10000, output = 30000 }}
 """
 DAMAGED = b"not a database, though it is long enough" * 100
-PAID = {"prompt_tokens": 10, "completion_tokens": 3}  # $0.016 on LOW
 
 
 @pytest.fixture
@@ -224,7 +223,7 @@ def test_an_escalation_that_failed_leaves_the_answer_and_can_be_tried_again(cell
 
 def test_tiers_that_could_not_answer_are_steps_shown_once(load, server):
     cell, _ = load(low='fallbacks = ["other"]')
-    empty = Reply(text="", usage=PAID)
+    empty = Reply(text="", usage={"prompt_tokens": 10, "completion_tokens": 3})
     server.answer("Heat moves.", small=Reply(status=404, error="small is ill"), other=empty)
 
     text, done = run(cell, "%%route -S cascade --start LOW --check no-length\nhow?")

@@ -7,6 +7,7 @@ import re
 import pytest
 from cells import error_of, run
 
+from nbroute import sandbox
 from nbroute.types import RouteResult
 
 FACT = "What is the capital of Norway?"
@@ -112,7 +113,9 @@ def test_consensus_and_parallel_show_what_was_said_and_whose_answer_is_used(shel
     assert re.search(r"^- FRONTIER · .*\$", text, re.MULTILINE)
 
 
-def test_code_runs_once_the_user_allows_it_and_its_failure_goes_up_with_the_prompt(shell):
+def test_code_runs_once_the_user_allows_it_and_its_failure_goes_up_with_the_prompt(
+    shell, monkeypatch
+):
     run(shell, "def works():\n    assert median([4, 1, 3, 2]) == 2.5")
     cell = (
         "%%route -S cascade --start SIMPLE --check tests=works\n"
@@ -120,6 +123,10 @@ def test_code_runs_once_the_user_allows_it_and_its_failure_goes_up_with_the_prom
     )
     assert "%route allow code" in error_of(shell, cell)
     assert "0 calls" in run(shell, "%route spend")[0]
+    with monkeypatch.context() as no_box:
+        no_box.setattr(sandbox.boxes, "candidates", list)
+        no_box.setattr(sandbox.runner, "_KNOWN", [])
+        assert "%route allow code --unconfined" in error_of(shell, "%route allow code")
     run(shell, "%route allow code")
 
     text, done = run(shell, cell)
