@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
 from decimal import Decimal
 
@@ -48,7 +47,7 @@ def test_a_stop_from_another_thread_keeps_what_had_arrived(router, server):
     assert row["cost_usd"] > 0
 
 
-@pytest.mark.parametrize("strategy", ["direct", "cascade", "parallel", "consensus"])
+@pytest.mark.parametrize("strategy", ["direct", "consensus"])
 def test_a_stop_works_while_the_server_is_silent(make_router, server, strategy):
     cancel = threading.Event()
 
@@ -62,17 +61,6 @@ def test_a_stop_works_while_the_server_is_silent(make_router, server, strategy):
     with pytest.raises(errors.Interrupted):
         router.route("hello", strategy=strategy, cancel=cancel)
     assert {"interrupted"} == {row["status"] for row in router.ledger.rows()}
-
-
-def test_an_interrupt_in_a_check_keeps_the_answer_that_was_paid_for(router, server):
-    def interrupted(reply):
-        raise KeyboardInterrupt
-
-    server.reply(text="paid")
-
-    with pytest.raises(errors.Interrupted) as caught:
-        router.route("hello", checks=[interrupted])
-    assert "paid" == caught.value.result.text
 
 
 def test_a_ledger_that_cannot_be_written_costs_a_notice_and_still_holds_the_budget(
@@ -93,39 +81,26 @@ def test_a_ledger_that_cannot_be_written_costs_a_notice_and_still_holds_the_budg
     assert router.spend().usd <= Decimal("0.0004")
 
 
-def test_a_ledger_that_fails_again_is_told_again(make_router, tmp_path):
-    blocked = tmp_path / "folder"
-    router = make_router(ledger=blocked / "ledger.sqlite")
-    told = []
-    for blocks in (True, True, False, False, True, True):
-        router.ledger.close()
-        shutil.rmtree(blocked, ignore_errors=True)
-        blocked.unlink(missing_ok=True)
-        if blocks:
-            blocked.write_text("not a folder")
-        told.append(len(router.route("hello").notices))
-
-    assert [1, 0, 0, 0, 1, 0] == told
-
-
 def source(router):
     return router.ledger.rows(session=router.session)[-1]["cost_source"]
 
 
 def test_a_bill_that_comes_later_replaces_the_price_and_a_failure_keeps_the_rest(router, server):
+    usage = {"prompt_tokens": 9, "completion_tokens": 6, "total_tokens": 15}
+    usage |= {"completion_tokens_details": {"reasoning_tokens": 4}}
     for number in range(3):
-        server.reply(text="fine", id=f"gen-{number}")
+        server.reply(text="fine", id=f"gen-{number}", usage=usage)
         router.route(f"hello {number}", tier="MID")
     bill = {"total_cost": 0.5, "native_tokens_prompt": 7, "native_tokens_completion": 9}
-    bill |= {"native_tokens_reasoning": 4}
     server.reply(body={"data": {"id": "gen-0", **bill}})
     server.reply(status=503, error="books are closed")
     told = router.settle()
 
     first, *rest = router.ledger.rows()
     assert ("billed", Decimal("0.5")) == (first["cost_source"], first["cost_usd"])
-    assert (7, 9) == (first["input_tokens"], first["output_tokens"])
-    assert [("configured", 1)] * 2 == [(row["cost_source"], row["output_tokens"]) for row in rest]
+    counts = [first[f"{kind}_tokens"] for kind in ("input", "output", "reasoning")]
+    assert ([7, 9, 4], False) == (counts, bool(first["tokens_estimated"]))
+    assert [("configured", 6)] * 2 == [(row["cost_source"], row["output_tokens"]) for row in rest]
     assert (3, 1) == (told.asked, told.settled)
     assert "1 of 3 calls settled, together $0.50 more than was written down" in told.told
     assert "books are closed" in told.told

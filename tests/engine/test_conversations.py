@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import pytest
-from conftest import GOOD, HARD, LADDER, SHORT
+from conftest import LADDER
 from loopback import Reply
 
 from nbroute import errors
@@ -47,16 +47,6 @@ def test_a_thread_sends_its_turns_along_and_an_escalation_replaces_one(router, s
     assert 2 == len(alone)
 
 
-def test_an_earlier_turn_that_is_escalated_keeps_the_turns_after_it(router, server):
-    first = router.route("What is the capital of Portugal?", thread="trip")
-    router.route("And of Spain?", thread="trip", tier="LOW")
-    router.escalate(first)
-    router.route("And of Italy?", thread="trip", tier="LOW")
-
-    asked = [m["content"] for m in server.requests[-1].json["messages"] if m["role"] == "user"]
-    assert ["What is the capital of Portugal?", "And of Spain?", "And of Italy?"] == asked
-
-
 def test_a_follow_up_is_classified_with_what_it_follows_and_a_new_question_comes_down(levels):
     prompts = ["Give a proof that there are infinitely many primes.", "Why does that work?"]
     prompts += ["And is it short?", "What is the German word for apple?"]
@@ -78,19 +68,6 @@ def test_a_tier_chosen_by_hand_holds_for_a_follow_up_and_no_longer(levels):
     assert ["MID", "MID", "LOW"] == [raised.tier, follow.tier, new.tier]
     assert 3 == len(levels.threads.turns("t"))
     assert "stays on MID, which you chose" in follow.decision.reason
-
-
-def test_a_cascade_that_climbs_in_a_thread_is_no_choice_by_hand_and_did_not_come_down(
-    router, server
-):
-    server.answer(GOOD, small=SHORT)
-    router.route(HARD, thread="t", strategy="cascade")
-    second = router.route(HARD, thread="t", strategy="cascade", cache="off")
-    router.route(HARD, thread="t", strategy="cascade", start="TOP")
-
-    assert "MID" == second.tier
-    assert not any("came down" in notice for notice in second.notices)
-    assert "LOW" == router.route("And another one?", thread="t").tier
 
 
 def test_a_history_that_does_not_fit_is_trimmed_with_a_notice(make_router, server):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from dataset import rows
 from loopback import Reply
 
 from nbroute.engine.feedback import picked_against_needed
@@ -25,31 +24,13 @@ from nbroute.errors import ProviderError, RecordError, SettingsError
     ],
 )
 def test_each_word_says_which_tier_the_prompt_needs(router, tier, feedback, named, needed):
-    label = router.label(router.route("hello", tier=tier), feedback, named)
+    result = router.route("hello", tier=tier, feature="bot", comparison="c1")
+    label = router.label(result, feedback.upper().replace(" ", "-"), named)
 
-    assert (tier, needed) == (label.picked, label.needed)
+    told = (label.picked, label.needed, label.feedback, label.prompt, label.result, label.msg_hash)
+    assert (tier, needed, feedback, "hello", result.id, result.answer.msg_hash) == told
+    assert ("bot", "c1", router.session) == (label.feature, label.comparison, label.session)
     assert [label] == router.ledger.labels()
-
-
-def test_a_label_says_what_was_judged(router):
-    result = router.route("hello", feature="bot", comparison="c1")
-    label = router.label(result, "good", picked="TOP")
-
-    told = (label.prompt, label.result, label.feature, label.ladder, label.session)
-    assert ("hello", result.id, "bot", "test", router.session) == told
-    assert ("TOP", "LOW", "c1") == (label.picked, label.needed, label.comparison)
-    assert result.answer.msg_hash == label.msg_hash
-
-
-def test_an_escalated_or_cached_answer_is_labelled_and_a_word_taken_in_any_spelling(router):
-    # What answered first was the pick.
-    escalated = router.label(router.escalate(router.route("hello")), "good")
-    cached = router.label(router.route("hello"), "good")
-
-    assert ("LOW", "MID") == (escalated.picked, escalated.needed)
-    assert "LOW" == cached.needed
-    for spelling in ("Too Weak", "too-weak", "TOO_WEAK", "  too   weak "):
-        assert "too weak" == router.label(router.route("hello"), spelling).feedback
 
 
 @pytest.mark.parametrize(
@@ -104,6 +85,14 @@ def test_labels_are_the_last_word_on_each_prompt_as_its_tier(router):
         router.fit(frame)
     router.take_back(first)
     assert [] == list(router.labels()["prompt"])
+    # What answered first was the pick; a tier below it was enough for the third.
+    router.label(router.escalate(router.route("fourth")), "good")
+    router.label(router.route("third", tier="MID"), "overkill")
+    found = picked_against_needed(router)
+    assert {("LOW", "MID"): 1, ("MID", "LOW"): 1} == found.counts
+    counted = (found.named, found.right, found.too_weak, found.too_expensive, found.unnamed)
+    assert (2, 0, 1, 1, 1) == counted
+    assert [1, 1, 0] == [found.needing(tier) for tier in ("LOW", "MID", "TOP")]
 
 
 def test_labels_of_other_sessions_and_ladders_are_there_when_asked_for(router, opened):
@@ -115,32 +104,6 @@ def test_labels_of_other_sessions_and_ladders_are_there_when_asked_for(router, o
     assert ["hi"] == later.labels()["prompt"].tolist()
     assert ["hi"] == later.labels(everything=True)["prompt"].tolist()
     assert ["hello", "hi"] == later.labels(everything=True, feedback=True)["prompt"].tolist()
-
-
-def test_picks_are_counted_against_what_was_needed(router):
-    for tier, word in (("LOW", "good"), ("MID", "overkill"), ("LOW", "too weak"), ("LOW", "bad")):
-        router.label(router.route(f"{tier} {word}", tier=tier), word)
-    found = picked_against_needed(router)
-
-    assert (3, 1) == (found.named, found.right)
-    assert (1, 1, 1) == (found.too_weak, found.too_expensive, found.unnamed)
-    assert [2, 1, 0] == [found.needing(tier) for tier in ("LOW", "MID", "TOP")]
-
-
-def test_a_classifier_is_learned_from_labels_and_used(opened):
-    prompts = rows("tier_prompts")
-    router = opened(profile="simulated", classifier=lambda _: "MEDIUM")
-    tiers = router.ladder.names
-    for place, tier in enumerate(tiers):
-        word, picked = ("too weak", place - 1) if place else ("overkill", 1)
-        for line in [one for one in prompts if one["tier"] == tier][:60]:
-            router.label(router.route(line["prompt"], tier=tiers[picked]), word)
-    fitted = router.fit(router.labels(everything=True))
-    made = router.classify("Who painted Guernica?", classifier=fitted.classifier)
-
-    assert 240 == fitted.rows
-    assert ("SIMPLE", "learned") == (made.tier, made.classifier)
-    assert fitted.figures[0].value > 0.5
 
 
 def test_where_the_ledger_cannot_be_written_that_is_said_and_the_label_counts(opened, tmp_path):

@@ -6,7 +6,6 @@ import itertools
 import os
 import signal
 import threading
-from contextlib import closing
 from dataclasses import replace
 from decimal import Decimal
 
@@ -154,25 +153,3 @@ def test_ctrl_c_keeps_what_was_paid(router, server):
     assert {"ok", "interrupted"} >= {row["status"] for row in rows}
     assert 3 == len(rows) == len(caught.value.result.attempts)
     assert caught.value.result.cost_usd > 0
-
-
-def test_a_recording_has_each_of_them(make_router, answers, tmp_path):
-    file = tmp_path / "five.jsonl"
-    router = make_router()
-    router.record(file)
-    answers("41", "42", "42", "42", "40")
-    before = router.route(PROMPT, repeat=5)
-    router.close()
-    with closing(nbroute.Router(replay=file, classifier=lambda _: "LOW")) as replayed:
-        after = replayed.route(PROMPT, repeat=5)
-
-    assert ("42", 3, 5) == (after.text, len(after.repeats.agreeing), len(after.repeats.answered))
-    assert before.text == after.text
-
-
-def test_a_simulated_model_says_that_it_answers_alike(opened):
-    asked = {"repeat": 3, "tier": "SIMPLE"}
-    result = opened(profile="simulated").route("What is the capital of France?", **asked)
-
-    assert "3 answers: all agree" in repeated(result)
-    assert "a simulated model gives the same answer each time" in result.notices

@@ -6,18 +6,15 @@ import os
 import re
 import signal
 import threading
-from contextlib import closing
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from conftest import GOOD, HARD, LADDER, OTHER, SHORT, TWO
-from loopback import Reply, prompt_of
+from loopback import Reply
 
 from nbroute import errors
 from nbroute.checks import own
-from nbroute.router import Router
-from nbroute.types import Attempted, Escalated, Sent, Text, Verdict
+from nbroute.types import Attempted, Escalated, Sent, Text
 
 DOWN = Reply(status=500, error="down")
 UNSURE = "I'm not sure about any of that, to be quite honest."
@@ -65,16 +62,18 @@ def test_an_answer_that_is_too_short_is_asked_of_the_next_tier_once(router, serv
         ("I'm not sure how heat moves through walls, I would have to guess.", {}, "not sure"),
         (Reply(text=GOOD, finish_reason="length"), {}, "cut off"),
         ('{"a": 1, "a": 2}', {"json": True}, "occurs twice"),
-        (Reply(text=GOOD, chunks=[GOOD], logprobs=[-1.2]), {"checks": ["logprob=0.7"]}, ""),
     ],
 )
 def test_an_answer_that_will_not_do_climbs_with_its_reason(router, server, answer, options, says):
-    good = '{"a": 3}' if "json" in options else GOOD
-    server.answer(Reply(text=good, chunks=[good], logprobs=[-0.01]), small=answer)
+    server.answer('{"a": 3}' if options else GOOD, small=answer)
     result = router.route(HARD, strategy="cascade", **options)
 
     assert ("MID", True) == (result.tier, result.passed)
     assert says in result.rungs[0].failed.reason.lower()
+    first, second = server.prompts
+    assert second.startswith(HARD)  # with what a check of the form had to say
+    assert ("occurs twice" in second) == bool(options)
+    assert "occurs twice" not in first
 
 
 def test_a_cascade_begins_and_goes_where_it_is_told(router, server):
@@ -131,34 +130,16 @@ def test_a_self_rating_and_logprobs_are_asked_for_kept_and_not_shown(router, ser
     assert server.requests[0].json["logprobs"] is True
 
 
-def test_the_feedback_of_a_check_goes_up_with_the_prompt(router, server):
-    def strict(reply):
-        said = "" if reply.model != "small" else "It was wrong in line 3."
-        return Verdict(not said, "strict", "wrong", feedback=said)
-
-    server.answer(GOOD)
-    router.route(HARD, strategy="cascade", checks=[strict])
-
-    first, second = server.prompts
-    assert "line 3" not in first
-    assert second.startswith(HARD)
-    assert "It was wrong in line 3." in second
-
-
 @pytest.mark.parametrize(
     ("reply", "says"),
     [
         ({"status": 500, "error": "down"}, "Unavailable"),
         ({"status": 402, "error": "empty"}, "QuotaUsedUp"),
         ({"status": 400, "error": "prompt is too long"}, "ContextTooLong"),
-        ({"status": 403, "error": "your input was flagged"}, "Moderated"),
-        ({"text": ""}, "empty answer"),
         ({"text": "one two three", "cut_after": 2}, "broke off"),
-        ({"delay": 30}, "TimedOut"),
     ],
 )
-def test_a_cascade_climbs_past_a_tier_that_cannot_answer(make_router, server, reply, says):
-    router = make_router(timeout_s=0.3)
+def test_a_cascade_climbs_past_a_tier_that_cannot_answer(router, server, reply, says):
     server.answer(GOOD, **dict.fromkeys(("small", "small-2"), Reply(**reply)))
     seen = []
     result = router.route(HARD, strategy="cascade", observe=seen.append)
@@ -190,45 +171,15 @@ def test_where_no_tier_answers_the_error_names_each_that_could_be_asked(router, 
     assert ((), False) == (direct.value.result.rungs, direct.value.result.passed)
 
 
-NEAR_AND_FAR = """
-[nbroute]
-profile = "near"
-classifier = "ngrams"
-[providers.near]
-base_url = "{url}"
-api_key_env = "NEAR_API_KEY"
-[providers.far]
-base_url = "{url}"
-api_key_env = "FAR_API_KEY"
-[tiers.LOW]
-model = "near"
-context = 1000
-[tiers.MID]
-model = "near-2"
-context = 800
-[tiers.TOP]
-provider = "far"
-model = "far"
-"""
+def test_a_cascade_skips_a_tier_that_reads_no_more_than_one_that_read_too_little(
+    make_router, server
+):
+    contexts = zip(LADDER.tiers, (1000, 800, 2000), strict=True)
+    tiers = tuple(replace(tier, context=most, fallbacks=()) for tier, most in contexts)
+    server.answer(Reply(status=400, error="maximum context length is 1000 tokens"), large=GOOD)
+    result = make_router(ladder=replace(LADDER, tiers=tiers)).route(HARD, strategy="cascade")
 
-
-@pytest.mark.parametrize(
-    ("status", "error", "asked"),
-    [
-        (401, "no such key", ["near", "far"]),
-        (400, "maximum context length is 1000 tokens", ["near", "far"]),
-        (404, "no such model", ["near", "near-2", "far"]),
-    ],
-)
-def test_a_cascade_skips_what_would_fail_the_same_way(monkeypatch, server, status, error, asked):
-    monkeypatch.setenv("NEAR_API_KEY", "sk-near-0123")
-    monkeypatch.setenv("FAR_API_KEY", "sk-far-0123")
-    Path("nbroute.toml").write_text(NEAR_AND_FAR.format(url=server.url))
-    server.answer(Reply(status=status, error=error), far=GOOD)
-    with closing(Router(settings="nbroute.toml")) as router:
-        result = router.route(HARD, strategy="cascade", start="LOW")
-
-    assert asked == [attempt.model for attempt in result.attempts]
+    assert ["small", "large"] == [attempt.model for attempt in result.attempts]
     assert ("TOP", GOOD) == (result.tier, result.text)
 
 
@@ -415,10 +366,7 @@ def press(delay=0.0):
     threading.Timer(delay, os.kill, (os.getpid(), signal.SIGINT)).start()
 
 
-@pytest.mark.parametrize(
-    ("strategy", "low"),
-    [("parallel", "interrupted"), ("parallel", "ok"), ("consensus", "interrupted")],
-)
+@pytest.mark.parametrize(("strategy", "low"), [("parallel", "ok"), ("consensus", "interrupted")])
 def test_ctrl_c_stops_both_of_two_asks_no_third_and_records_both(router, server, strategy, low):
     both = threading.Barrier(2, action=press if low == "interrupted" else None)
 
@@ -441,44 +389,3 @@ def test_ctrl_c_stops_both_of_two_asks_no_third_and_records_both(router, server,
     assert all(row["cost_usd"] > 0 for row in rows)
     server.handler = None
     assert "ok" == router.route("hello again").text
-
-
-def test_ctrl_c_before_the_second_thread_of_parallel_has_begun_ends_the_call(
-    router, server, monkeypatch
-):
-    begin, ended = threading.Thread.start, []
-
-    def route():
-        with pytest.raises(errors.Interrupted) as caught:
-            router.route("hello", **TWO)
-        ended.append(str(caught.value))
-
-    def start(thread):
-        if threading.current_thread() is caller:
-            raise KeyboardInterrupt
-        begin(thread)
-
-    caller = threading.Thread(target=route, daemon=True)
-    monkeypatch.setattr(threading.Thread, "start", start)
-    caller.start()
-    caller.join(10)
-
-    assert ["stopped"] == ended
-    assert [] == server.requests
-
-
-def test_ctrl_c_while_answers_are_compared_keeps_both(embedding_router, server, monkeypatch):
-    server.answer(GOOD)
-
-    def interrupt(*_):
-        press()
-        server.stopping.wait(5)
-
-    monkeypatch.setattr("loopback.embeddings", interrupt)
-
-    with pytest.raises(errors.Interrupted) as caught:
-        embedding_router.route(HARD, **TWO, by="cosine")
-    answers = [row for row in embedding_router.ledger.rows() if row["purpose"] == "answer"]
-    assert ["ok", "ok"] == [row["status"] for row in answers]
-    assert GOOD == caught.value.result.text
-    assert HARD == prompt_of(server.requests[0].json)
