@@ -8,6 +8,7 @@ import sys
 from decimal import Decimal
 from importlib.util import find_spec
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from calls import KEY, STREAMING, failure
@@ -104,7 +105,9 @@ def test_what_litellm_thinks_an_answer_cost_is_not_a_bill_and_its_count_is_an_es
 # Errors
 
 
-def test_a_long_prompt_circles_and_a_model_without_its_vendor_are_errors(server, provider):
+def test_a_long_prompt_circles_and_a_model_without_its_vendor_are_errors(
+    server, provider, monkeypatch
+):
     server.reply(status=400, error="This model's maximum context length is 10 tokens")
     server.reply(text="word " * 200)
 
@@ -112,6 +115,8 @@ def test_a_long_prompt_circles_and_a_model_without_its_vendor_are_errors(server,
     assert "kept repeating itself" in failure(provider, errors.BadReply, asking())
     assert "'openai/small'" in failure(provider, errors.UnknownModel, asking(model="small"))
     assert 2 == len(server.requests)
+    monkeypatch.setattr(provider, "_completion", Mock(side_effect=ValueError("odd")))
+    assert "(ValueError: odd): check the model's name" in failure(provider, errors.Unavailable)
 
 
 def test_without_a_key_nothing_is_sent(server, connect):

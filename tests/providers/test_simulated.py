@@ -239,7 +239,12 @@ LETTER = {
         {"const": "cat"},
         {"type": ["null", "integer"]},
         {"prefixItems": [{"type": "string"}, {"type": "integer"}], "items": False},
-        {"allOf": [{"required": ["a"]}, {"type": "object", "properties": {"a": {"type": "null"}}}]},
+        {
+            "allOf": [
+                {"required": ["a"]},
+                {"required": ["b"], "properties": {"a": {"type": "null"}}},
+            ]
+        },
         {"oneOf": [{"type": "string", "maxLength": 3}, {"type": "integer"}]},
         {"additionalProperties": {"type": "boolean"}, "minProperties": 3},
         {"type": "array", "items": {"$ref": "#"}, "maxItems": 2},
