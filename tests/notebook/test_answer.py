@@ -151,6 +151,8 @@ FORMULAS = [
     ("\\[\n- a\n+ b\n= c\n\\]", "$$- a + b = c$$"),
     ("- a\n  \\[\n  x = 1\n  \\]\n- b", "$$x = 1$$"),
     (r"\\(x\\) and", "$x$"),
+    (r"\(x = 3\$\)", r"$x = 3\${}$"),
+    ("$a<b$ and", "$a< b$"),
     (r"\[a \\[2pt] = b\]", r"$$a \\[2pt] = b$$"),
     ("\\begin{align*}\na &= b\n\\end{align*}", r"$$\begin{align*} a &= b \end{align*}$$"),
     (r"\(9 \times 100% = 9\)", r"$9 \times 100\% = 9$"),
