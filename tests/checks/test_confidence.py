@@ -36,12 +36,10 @@ def test_a_confidence_is_held_against_the_threshold(reply, check, value, passed,
 
 UNRATED = [
     "Confidence: 8\nis what the model wrote first.",
-    "Confidence intervals are often misread.",
     "The study reports a level.\nConfidence: 8 of the 12 patients felt it.",
     "Paris.\nConfidence: high",
     "Paris.\nConfidence: 1-10",
     "Be sure of yourself. Confidence",
-    "Line one.\nConfidence: 8\n\nLine two.  \n",
     "",
     RATING_INSTRUCTION,
 ]
@@ -79,6 +77,10 @@ def test_a_rating_is_taken_out_of_the_answer_and_no_letter_of_it_is_shown_in_a_s
     assert (answer, rating) == take_rating(text) == (shown + last, found)
     if answer != text:
         assert (answer, "") == (shown, last)
+    # A stream is held back only where a line begins like a rating.
+    feed = RatingFilter().feed
+    words = ("The capital", " is Paris", ".\n", "Confidence", " grows")
+    assert ["The capital", " is Paris", ".", "", "\nConfidence grows"] == [*map(feed, words)]
 
 
 PIECES = st.sampled_from(
@@ -99,10 +101,3 @@ def test_a_stream_shows_what_the_whole_answer_would(text, sizes):
     last, rating = sieve.end()
 
     assert take_rating(text) == (shown + last, rating)
-
-
-def test_a_stream_is_held_back_only_where_a_line_begins_like_a_rating():
-    feed = RatingFilter().feed
-    words = ("The capital", " is Paris", ".\n", "Confidence", " grows")
-
-    assert ["The capital", " is Paris", ".", "", "\nConfidence grows"] == [*map(feed, words)]

@@ -67,14 +67,9 @@ def test_words_in_another_voice_count_only_where_they_refuse_the_task(failing):
 
     assert failing("I don't know how it began. I cannot see the sea.", prompt) is None
     assert "refusal" == failing("I'm sorry, but I can't write that story.", prompt).check
-
-
-@pytest.mark.parametrize(
-    "label", ["Answer", "Response", "Note", "Summary", "Conclusion", "Explanation", "Antwort"]
-)
-def test_the_label_of_a_line_is_not_a_speaker_of_a_play(failing, label):
     assert failing("Anna: I don't know. She sighs.\nBen: It is late, let us go.") is None
-    assert failing(f"Anna: It is late.\n{label}: I don't know what she means.") is not None
+    for label in ("Answer", "Note", "Summary", "Antwort"):  # not a speaker of a play
+        assert failing(f"Anna: It is late.\n{label}: I don't know what she means.") is not None
 
 
 @pytest.mark.parametrize("piece", ['"', " 'a", "I'm really ", "\n", "```\n", "我"])
@@ -84,15 +79,9 @@ def test_hostile_answers_are_judged_too(reply, piece):
     assert judge(reply(text), wanted(Options(strategy="cascade"), prompt=text))
 
 
-LONG_PROMPT = "word " * 31
-
-
 @pytest.mark.parametrize(
     ("prompt", "lowest", "least"),
-    [
-        *[("Describe the sea.", False, 20), ("Describe the sea.", True, 20)],
-        *[(LONG_PROMPT, True, 50), (LONG_PROMPT, False, 20), ("word " * 30, True, 20)],
-    ],
+    [("word " * 31, True, 50), ("word " * 31, False, 20), ("word " * 30, True, 20)],
 )
 def test_an_answer_needs_20_characters_and_50_from_the_lowest_tier_to_a_long_prompt(
     failing, prompt, lowest, least
@@ -109,15 +98,12 @@ def test_an_answer_needs_20_characters_and_50_from_the_lowest_tier_to_a_long_pro
         ("What is the capital of France?", "Paris"),
         ("Reply with one word: is it spam or not?", "spam"),
         ("What is 12 * 12?", "144"),
-        ("Is Pluto a planet?", "No."),
         ("Yes or no: is the sky blue at noon on a clear day?", "Yes"),
         ("Classify the sentiment of this review: great!", "positive"),
-        ("Which of these is a fruit?\nA) stone\nB) apple", "B"),
         ("Find the field.\n(A) r over two\n(B) r squared\n(C) zero", "The answer is (B)."),
         ("How many legs has a spider?", "8"),
         ("Translate 'cat' into French.", "chat"),
         ("Antworte mit einem Wort: Farbe des Himmels", "blau"),
-        ("Réponds par oui ou non : la Terre est-elle ronde ?", "oui"),
         ("用一个词回答：天空的颜色", "蓝"),
         ("解释光合作用。", "光合作用是植物制造养分的过程。"),  # a character counts as three
     ],
@@ -130,10 +116,8 @@ def test_a_short_answer_passes_where_a_short_one_was_asked_for(failing, prompt, 
 @pytest.mark.parametrize(
     "prompt",
     [
-        *["Explain how a transistor works.", "Write an essay about the sea."],
-        *["Can you explain recursion?", "Why is the sky blue"],
-        *["Describe the plot of 'Who is there?'."],
-        "Work through these:\n(a) describe the field\n(b) derive its energy",
+        *["Explain how a transistor works.", "Can you explain recursion?", "Why is the sky blue"],
+        *["Describe the plot of 'Who is there?'.", "Do both:\n(a) describe it\n(b) derive it"],
     ],
 )
 def test_a_short_answer_fails_where_more_was_asked_for(failing, prompt):
