@@ -25,7 +25,17 @@ from nbroute.types import Ladder, Price, Tier
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+#: These files take longest, and begin first: no worker is left alone with one at the end.
+LONGEST = ("test_workshop_notebooks", "test_accessibility", "test_browser_", "test_terminal")
+
+
+def pytest_configure(config):
+    config.option.loadscopereorder = False  # xdist would begin with the files of most tests
+
+
 def pytest_collection_modifyitems(items):
+    numbered = [*enumerate(LONGEST), (len(LONGEST), "")]
+    items.sort(key=lambda item: next(number for number, name in numbered if name in item.nodeid))
     for item in items:
         function = getattr(item, "function", None)
         why = function and elsewhere.missing(item.nodeid, function, item.module)

@@ -13,7 +13,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, closing
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -66,14 +66,6 @@ for name in [name for name in os.environ if name.startswith("NBROUTE_")]:
     del os.environ[name]
 os.environ |= {environment}
 %load_ext nbroute"""
-
-#: An element's colour as red, green and blue, however it is written.
-COLOUR = """e => {
-  const ink = document.createElement('canvas').getContext('2d');
-  ink.fillStyle = getComputedStyle(e).color;
-  ink.fillRect(0, 0, 1, 1);
-  return [...ink.getImageData(0, 0, 1, 1).data].slice(0, 3);
-}"""
 
 
 def in_browser() -> list[Any]:
@@ -131,29 +123,21 @@ def environment(folder: Path, **extra: str) -> dict[str, str]:
     return kept | own | extra
 
 
-def jupyterlab(folder: Path, **extra: str) -> AbstractContextManager[str]:
-    """JupyterLab over `folder`; its address. `extra` goes into its environment."""
-    return _serving("jupyterlab", folder, extra)
-
-
-def notebook7(folder: Path, **extra: str) -> AbstractContextManager[str]:
-    """Jupyter Notebook 7 over `folder`; its address. `extra` goes into its environment."""
-    return _serving("notebook", folder, extra)
-
-
 @contextlib.contextmanager
-def _serving(module: str, folder: Path, extra: dict[str, str]) -> Iterator[str]:
+def jupyterlab(folder: Path, **extra: str) -> Iterator[str]:
+    """JupyterLab and Notebook 7 over `folder`; their address. `extra` is for the environment."""
     for name, values in SETTINGS.items():
         file = folder / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(values))
     port = free_port()
     command = [
-        *(sys.executable, "-m", module, "--no-browser", "--allow-root"),
+        *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"),
         *(f"--ServerApp.port={port}", "--IdentityProvider.token=", "--LabApp.news_url=None"),
-        *("--expose-app-in-browser", f"--ServerApp.root_dir={folder}"),
+        *("--expose-app-in-browser", "--JupyterNotebookApp.expose_app_in_browser=True"),
+        f"--ServerApp.root_dir={folder}",
     ]
-    with (folder / f"{module}.log").open("wb") as log:
+    with (folder / "jupyterlab.log").open("wb") as log:
         server = subprocess.Popen(
             command, cwd=folder, env=environment(folder, **extra), stdout=log, stderr=log
         )
@@ -315,12 +299,3 @@ class Notebooks:
             simulated(folder, pace)
             self.paces[pace] = replace(self, folder=folder, number=0)
         return self.paces[pace]
-
-
-def kinds_of_outputs(page: Any, path: Path) -> set[str]:
-    """Run the open notebook that routes something, save it, and read what its cells put out."""
-    run_all(page)
-    page.get_by_role("button", name="Escalate to").first.wait_for()
-    save(page)
-    cells = json.loads(path.read_text("utf-8"))["cells"]
-    return {output["output_type"] for cell in cells for output in cell.get("outputs", [])}

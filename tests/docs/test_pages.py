@@ -102,11 +102,7 @@ def test_each_link_leads_to_a_file_and_a_heading(page):
         target = page.parent / name if name else page
         assert target.exists(), link
         assert not anchor or anchor in anchors(target), link
-
-
-@pytest.mark.parametrize("page", [page for page in PAGES if page.parent.name == "docs"], ids=named)
-def test_a_page_of_the_site_links_to_no_file_outside_it(page):
-    assert [link for link in links(page) if link.startswith("..")] == []
+        assert page.parent.name != "docs" or not link.startswith(".."), "not on the site"
 
 
 def test_each_page_and_picture_can_be_reached():

@@ -62,8 +62,7 @@ def test_typing_changes_the_tier_and_the_marks_and_sends_nothing(page, notebooks
     send(page, "SIMPLE").wait_for()
     page.locator("mark", has_text="capital").wait_for()
 
-    box.fill("")
-    box.press_sequentially(PROOF)
+    box.fill(PROOF)
     send(page, "FRONTIER").wait_for()
 
     page.locator("mark", has_text="matters").wait_for()
@@ -114,7 +113,7 @@ def test_what_is_typed_while_an_answer_streams_stays_with_the_cursor_and_stop_en
     assert box.evaluate("e => e === document.activeElement")
 
     stop(page).click()
-    answer(page, "interrupted: a partial answer").wait_for()
+    answer(page, re.compile("interrupted(:| before)", re.IGNORECASE)).wait_for()
     idle(page)
 
 
@@ -169,13 +168,13 @@ def board(page):
 
 
 def test_the_dashboard_is_live_while_a_cell_runs(page, notebooks, board):
-    routing = "router = %route router\nfor n in range(20): router.route(f'hello {n}')"
+    routing = "router = %route router\nfor n in range(6): router.route(f'hello {n}')"
     notebooks.slow(1.0).run("%route dashboard", f"{routing}\nprint('all', 'done')", waiting=False)
 
     board.get_by_text(re.compile("[1-9][0-9]* answers?")).first.wait_for()
     assert 0 == page.get_by_text("all done", exact=True).count()
 
-    board.get_by_text("20 answers", exact=True).wait_for()
+    board.get_by_text("6 answers", exact=True).wait_for()
     assert "SIMPLE" in board.get_by_role("region", name="tiers").inner_text()
 
 

@@ -138,16 +138,6 @@ def test_a_click_asks_the_ladder_that_the_notebook_has_now_up_to_its_top(shell, 
     assert "Escalate" not in row.html
 
 
-def test_a_budget_that_refuses_a_click_names_what_can_be_done_there(shell, france):
-    run(shell, "%route budget 0.0001")
-
-    Controls(france.card(1), france).start("FRONTIER").join()
-
-    told = france.card(1).view.error
-    assert "raise the budget with %route budget USD" in told
-    assert "%%route -t FRONTIER --over-budget" in told
-
-
 def test_stop_ends_a_comparison_that_a_click_began(france):
     began, row = threading.Event(), Controls(france.card(1), france)
     compare = france.router.compare

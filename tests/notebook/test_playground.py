@@ -8,14 +8,14 @@ import re
 from dataclasses import replace
 
 import pytest
-from cells import desk_of, error_of, run
+from cells import desk_of, run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from IPython.utils.capture import capture_output
 from waiting import until
 
 from nbroute.embedders.endpoint import OpenAIEmbedder
-from nbroute.notebook.marked import LONG, MOST, marked, signal_rows
+from nbroute.notebook.marked import marked, signal_rows
 from nbroute.notebook.playground import Playground
 from nbroute.types import Decision, Signal
 
@@ -31,64 +31,40 @@ def without_tags(made):
     return html.unescape(re.sub(r"<[^>]*>", "", re.sub(r"<sup>.*?</sup>", "", made)))
 
 
-# Signals marked
-
-
 UP = "a more expensive tier (+1)"
 
 
 @pytest.mark.parametrize(
     ("signals", "shown", "title"),
     [
-        ([(7, 12, "a")], ["prove<sup>1</sup>"], f"1 a: {UP}"),
-        (
-            [(0, 4, "a"), (2, 6, "b")],
-            ["pl", "ea<sup>1</sup>", "se<sup>2</sup>"],
-            f"1 a: {UP}; 2 b: {UP}",
-        ),
-        ([(0, 6, "a"), (0, 6, "b")], ["please<sup>1</sup>"], f"1 a, b: {UP[:-2]}2)"),
+        ([(0, 4, "a"), (2, 6, "b")], "pl ea<sup>1</sup> se<sup>2</sup>", f"1 a: {UP}; 2 b: {UP}"),
+        ([(0, 6, "a"), (0, 6, "b")], "please<sup>1</sup>", f"1 a, b: {UP[:-2]}2)"),
     ],
 )
 def test_signals_are_marked_where_they_are_and_numbered_where_they_end(signals, shown, title):
     made = marked("please prove it", [signal(*one) for one in signals])
 
-    assert shown == re.findall(r"<mark[^>]*>(.*?)</mark>", made)
+    assert shown == " ".join(re.findall(r"<mark[^>]*>(.*?)</mark>", made))
     assert f'title="{title}' in made
-    assert "please prove it" == without_tags(made)
 
 
 @settings(max_examples=50, deadline=None)
 @given(
-    st.text(st.characters(codec="utf-8", categories=("L", "N", "P", "S", "Zs")), max_size=80),
+    st.text("ab1 .<&;>'\"é日🚀", max_size=80),
     st.lists(st.tuples(st.integers(-3, 90), st.integers(-3, 90)), max_size=8),
 )
 def test_marking_loses_and_adds_no_word(prompt, spans):
     assert prompt == without_tags(marked(prompt, [signal(*span) for span in spans]))
 
 
-def test_signals_are_listed_in_the_order_of_the_text_and_those_with_no_place_last():
-    signals = [signal(None, None, "length"), signal(7, 12, "b"), signal(0, 6, "a")]
-
+def test_signals_are_listed_in_the_order_of_the_text_with_the_way_they_pull():
+    signals = [signal(None, None, "length", 0.0), signal(7, 12, "b", -0.5), signal(0, 6, "a")]
     rows = signal_rows("please prove it", signals)
 
     assert [("1", "a"), ("2", "b"), ("–", "length")] == [(row[0], row[1]) for row in rows]
-    for span in ((None, None), (-1, 2), (3, 3), (4, 2), (0, 99)):
-        shown = signal_rows("hello", [signal(*span, "length")])
-        assert [["–", "length", "x", "whole prompt", UP]] == shown
-        assert "<mark" not in marked("hello", [signal(*span)])
-
-
-def test_a_signals_weight_says_which_way_it_pulls(routed):
-    signals = [signal(0, 1, weight=0.5), signal(1, 2, weight=-0.5), signal(2, 3, weight=0.0)]
-
-    sides = [row[-1] for row in signal_rows("abc", signals)]
-
-    assert ["a more expensive tier (+0.5)", "a cheaper tier (-0.5)", "neither side"] == sides
-    sides = re.findall(r'class="nbr-(\w+)" title', marked("abc", signals))
-    assert ["raises", "cheaper", "neither"] == sides
-    for prompt, way in (("Prove that pi is irrational", "more expensive"), ("Hi", "cheaper")):
-        made = routed.explain(prompt).decision
-        assert signal_rows(prompt, made.signals)[0][-1].startswith(f"a {way} tier (")
+    assert [UP, "a cheaper tier (-0.5)", "neither side"] == [row[-1] for row in rows]
+    sides = re.findall(r'class="nbr-(\w+)" title', marked("please prove it", signals))
+    assert ["raises", "cheaper"] == sides
 
 
 def test_of_a_long_prompt_and_of_a_thousand_signals_a_part_is_shown_and_the_rest_counted():
@@ -97,12 +73,7 @@ def test_of_a_long_prompt_and_of_a_thousand_signals_a_part_is_shown_and_the_rest
 
     assert "prove<sup>1</sup>" in made
     assert "[… 9,400 characters …]" in made
-    assert len(made) < LONG
-    assert MOST + 1 == len(shown)
     assert "and 960 more" == shown[-1][1]
-
-
-# As one types
 
 
 @pytest.fixture
@@ -115,18 +86,6 @@ def play(shell, router):
     """Makes playgrounds in a shell; what they display is kept out of the tests' output."""
     with capture_output():
         yield lambda *args, **options: Playground(router, *args, **options)
-
-
-@pytest.fixture
-def sent():
-    """The results and cards of what was sent."""
-    return []
-
-
-@pytest.fixture
-def sending(play, sent):
-    """Makes playgrounds that keep what was sent."""
-    return lambda text: play(text, sent=lambda result, card: sent.append((result, card)))
 
 
 def button(playground, words):
@@ -162,8 +121,7 @@ def test_typing_shows_tier_signals_confidence_and_costs_and_sends_nothing(play, 
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
-    [("", "No prompt yet"), (" \n\t\u00a0", "No prompt yet"), ("much too long", "PromptError")],
+    ("text", "says"), [(" \n\t\u00a0", "No prompt yet"), ("much too long", "PromptError")]
 )
 def test_what_cannot_be_sent_is_said_and_the_next_key_is_taken(play, router, text, says):
     router.limits = replace(router.limits, max_prompt_chars=10)
@@ -172,24 +130,20 @@ def test_what_cannot_be_sent_is_said_and_the_next_key_is_taken(play, router, tex
     playground.act("prompt", value=text)
 
     assert says in playground.html
-    assert bool(text.strip()) == ("This cannot be routed" in playground.html)
     assert 'aria-disabled="true"' in button(playground, "Send")
-    assert "nbr-rows" not in playground.html
     assert playground.start() is None
     playground.act("prompt", value="Hi")
     assert button(playground, "Send to LOW")
 
 
-def broken(_):
-    raise ValueError("<b>no</b>")
-
-
 @pytest.mark.parametrize(
     ("classifier", "says"),
     [
-        (broken, "ValueError: &lt;b&gt;no"),
+        (
+            lambda _: int("<b>"),
+            "ValueError: invalid literal for int() with base 10: &#x27;&lt;b&gt",
+        ),
         (lambda _: Decision("MID", "mine", "because"), "mine does not say how confident it is"),
-        ("hybrid", "this is based on the words alone"),
         ("embedding", "this is based on the words alone"),
     ],
 )
@@ -219,22 +173,24 @@ def test_a_prompt_of_any_length_and_signs_is_shown_and_kept_out_of_the_repr(play
     assert "secret" not in repr(play("a secret"))
 
 
-# Sending
-
-
-def test_send_asks_the_tier_by_the_decision_that_is_shown(sending, sent, server, router):
-    playground = sending("hello")
+def test_send_asks_the_tier_that_is_shown_and_an_error_is_in_words(play, server, router):
+    playground = play("hello")
 
     playground.act("send", value=PRIMES)  # with Ctrl+Enter, what the field has now
     wait(playground)
 
-    ((result, _),) = sent
+    (result,) = router.history.results()
     assert ("TOP", "ok", PRIMES) == (result.tier, result.text, result.prompt)
     assert '"Prove"' in result.decision.reason
     assert 0.5 < result.decision.confidence < 1
     assert [PRIMES] == server.prompts
-    assert (result,) == router.history.results()
     assert ["TOP"] == [row["tier"] for row in router.ledger.rows()]
+    router.set_budget("0.0000001")
+    playground.act("prompt", value="Hi")
+    playground.start().join()
+    assert "BudgetExceeded" in playground.html
+    assert "disabled" not in button(playground, "Send to LOW")
+    assert ">Stop<" not in playground.html
 
 
 def test_options_apply_to_what_is_sent_and_the_card_with_the_prompt_needs_no_kernel(
@@ -254,20 +210,9 @@ def test_options_apply_to_what_is_sent_and_the_card_with_the_prompt_needs_no_ker
     assert data["text/plain"].startswith("prompt: What is <b>this</b>?\n\nMID · ")
 
 
-def test_an_error_is_shown_in_words_and_the_buttons_come_back(play, router):
-    router.set_budget("0.0000001")
-    playground = play("hello")
-
-    playground.start().join()
-
-    assert "BudgetExceeded" in playground.html
-    assert "disabled" not in button(playground, "Send to LOW")
-    assert ">Stop<" not in playground.html
-
-
-def test_a_second_click_sends_nothing_and_stop_keeps_the_partial_answer(sending, sent, server):
+def test_a_second_click_sends_nothing_and_stop_keeps_the_partial_answer(play, router, server):
     server.reply(text="word " * 500, pause=0.02)
-    playground = sending("hello")
+    playground = play("hello")
     with capture_output() as shown:
         playground.act("send")
         until(lambda: "word" in str([output.data for output in shown.outputs]))
@@ -278,7 +223,7 @@ def test_a_second_click_sends_nothing_and_stop_keeps_the_partial_answer(sending,
     playground.act("stop")
     wait(playground)
 
-    ((result, _),) = sent
+    (result,) = router.history.results()
     assert "interrupted" == result.status
     assert result.text.startswith("word")
     assert "Interrupted" in playground.html
@@ -291,16 +236,12 @@ def test_another_classifier_can_be_chosen_and_the_cell_that_is_copied_asks_it(pl
     playground = play("Prove it.\nNow.")
     playground.act("copy")
     playground.act("classifier", value="rules:two-tier")
-    assert "14 characters, no code" in playground.html
-    assert "whole prompt" in playground.html
-    assert "<label>Classifier <select" in playground.html
     assert '<option value="rules:two-tier" selected>' in playground.html
 
     playground.act("copy")
 
     cells = ["%%route\nProve it.\nNow.", "%%route -c rules:two-tier\nProve it.\nNow."]
     assert cells == copied
-    assert "paste it into a cell" in playground.html
 
 
 def test_answers_to_the_same_prompt_fold_and_commands_reach_each_by_its_number(shell):
@@ -317,19 +258,9 @@ def test_answers_to_the_same_prompt_fold_and_commands_reach_each_by_its_number(s
     tiers = [[one.tier for one in view.results] for view in shown]
     assert [["SIMPLE"], ["FRONTIER", "SIMPLE"], ["MEDIUM"]] == tiers
     assert "MEDIUM" == desk.last.tier
-    assert len(shown[-1].asked) < 2_100
     assert "[… 3,003 characters …]" in shown[-1].asked
-    assert shown[-1].asked.endswith("end")
     run(shell, "%route label 1 good")
     assert ["hello"] == list(desk.router.labels(feedback=True)["prompt"])
-
-
-def test_it_continues_with_another_router(play, routed):
-    playground = play("Hi")
-
-    playground.refresh(routed)
-
-    assert all(button(playground, name) for name in ("Send to SIMPLE", *routed.ladder.names))
 
 
 def test_in_a_terminal_it_is_printed_once(shell):
@@ -339,5 +270,3 @@ def test_in_a_terminal_it_is_printed_once(shell):
     assert "nothing was sent · would go to" in text
     assert 'signal words: "Prove", 0 to 5, points to a more expensive tier' in text
     assert "> FRONTIER" in text
-    assert "%route playground What is a monad?" in run(shell, "%route playground")[0]
-    assert "PromptError" in error_of(shell, f"%route playground {'word ' * 90_000}")
