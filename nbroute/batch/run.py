@@ -175,9 +175,11 @@ class _Run:
             raise self._failure
 
     def _hand_out(self) -> None:
-        """Send as many as may be out."""
+        """Send as many as may be out; none is out afterwards only if none is left to send."""
         limit, step = self.workers.limit, self.workers.step
         for room in range(limit - len(self._out), 0, -step):
+            if time.monotonic() - self._looked > _LOOK_EVERY:
+                self._take_in()
             several = range(min(step, room))
             tasks = [task for _ in several if (task := self._next())]
             if not tasks:
@@ -185,8 +187,6 @@ class _Run:
             self._alone = tasks[0].place if limit == 1 else None
             self._out |= {task.place: task for task in tasks}
             self.workers.send(tasks)
-            if time.monotonic() - self._looked > _LOOK_EVERY:
-                self._take_in()
 
     def _next(self) -> Task | None:
         """The next prompt to send; None if there is none."""
