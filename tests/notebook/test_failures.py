@@ -235,9 +235,6 @@ def test_tiers_that_could_not_answer_are_steps_shown_once(load, server):
     assert "unknown (what other cost is not known)" in text
 
 
-# Files
-
-
 def test_a_ledger_that_cannot_be_used_is_a_note_and_costs_no_answer(load, monkeypatch):
     monkeypatch.setenv("NBROUTE_LEDGER", "/dev/full")
 
@@ -284,9 +281,6 @@ def test_what_was_learned_or_taught_in_a_corrupt_file_is_one_line(cell, server):
     text, done = run(cell, "%%route -c embedding\nhello")
     assert "ok" == done.result.text
     assert "without the examples you taught" in text
-
-
-# Markup
 
 
 def harm_of(cell, source):
