@@ -239,12 +239,7 @@ LETTER = {
         {"const": "cat"},
         {"type": ["null", "integer"]},
         {"prefixItems": [{"type": "string"}, {"type": "integer"}], "items": False},
-        {
-            "allOf": [
-                {"required": ["a"]},
-                {"required": ["b"], "properties": {"a": {"type": "null"}}},
-            ]
-        },
+        {"allOf": [{"required": ["a"]}, {"required": ["b"], "properties": {"c": {"const": 1}}}]},
         {"oneOf": [{"type": "string", "maxLength": 3}, {"type": "integer"}]},
         {"additionalProperties": {"type": "boolean"}, "minProperties": 3},
         {"type": "array", "items": {"$ref": "#"}, "maxItems": 2},
