@@ -72,13 +72,6 @@ def test_words_in_another_voice_count_only_where_they_refuse_the_task(failing):
         assert failing(f"Anna: It is late.\n{label}: I don't know what she means.") is not None
 
 
-@pytest.mark.parametrize("piece", ['"', " 'a", "I'm really ", "\n", "```\n", "我"])
-def test_hostile_answers_are_judged_too(reply, piece):
-    text = piece * (20_000 // len(piece))
-
-    assert judge(reply(text), wanted(Options(strategy="cascade"), prompt=text))
-
-
 @pytest.mark.parametrize(
     ("prompt", "lowest", "least"),
     [("word " * 31, True, 50), ("word " * 31, False, 20), ("word " * 30, True, 20)],

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-import enum
 import json
 import re
 import socket
 import typing
 
 import pytest
-import typing_extensions
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, field_validator
 
 from nbroute.checks import parse_json
 from nbroute.checks.form import valid_json
@@ -32,18 +30,9 @@ class Order(BaseModel):
     when: dt.date
 
 
-class Node(BaseModel):
-    value: int
-    next: Node | None
-
-
 class Day(BaseModel):
     model_config = ConfigDict(strict=True)
     when: dt.date
-
-
-class Rated(BaseModel):
-    stars: int = Field(ge=1, le=5)
 
 
 class Even(BaseModel):
@@ -63,14 +52,6 @@ class Even(BaseModel):
 class Point:
     x: int
     y: float = 2
-
-
-class Pair(typing_extensions.TypedDict):
-    left: int
-
-
-class Mood(enum.Enum):
-    GOOD = "good"
 
 
 PRICE = {"type": "object", "properties": {"price": {"type": "number"}}, "required": ["price"]}
@@ -116,12 +97,10 @@ EXAMPLE = {"$ref": "https://example.com"}
         (TREE, json.dumps(TREES), TREES),
         (Item, '{"name": "a", "price": 2}', Item(name="a", price=2)),
         (Point, '{"x": 1}', Point(1, 2)),
-        (Pair, '{"left": 1}', {"left": 1}),
         (list[int], "[1, 2]", [1, 2]),
         (list[int], "```json\n[1]\n```", [1]),
         (list[Point], '[{"x": 1}]', [Point(1)]),
         (int | None, "null", None),
-        (Mood, '"good"', Mood.GOOD),
         (Day, '{"when": "2026-01-02"}', Day(when=dt.date(2026, 1, 2))),
         ({"definitions": {"a": LIST}}, '"b"', "b"),
         ({"const": EXAMPLE}, json.dumps(EXAMPLE), EXAMPLE),  # data, and not a reference
@@ -164,9 +143,7 @@ DATE = {"type": "string", "format": "date"}
         (Point, '{"x": "a"}', "x: 'a' is not a whole number"),
         (Item, "{}", "the answer: {} has no 'name' (and 1 more)"),
         (list[int], '[1, "x"]', "[1]: 'x' is not a whole number"),
-        (list[int], '{"value": ["x"]}', "[0]: 'x' is not a whole number"),
         (typing.Literal["a", "b"], '"c"', "the answer: 'c' is not 'a' or 'b'"),
-        (Rated, '{"stars": 9}', "stars: 9 should be less than or equal to 5"),
         (Even, '{"n": 3}', "n: 3 is refused: odd numbers are out"),
         (Even, '{"n": 0}', "KeyError in the schema: 'zero'"),
         (TREE, tree(33), "the answer is nested over 64 levels deep"),
@@ -182,7 +159,6 @@ NOT_JSON = {
     "{'a': 1}": "not JSON",
     '{"a": 1} and more': "Extra data",
     '{"a": NaN}': "NaN is not a JSON number",
-    "-Infinity": "-Infinity is not a JSON number",
     "1e999": "the number '1e999' is too large",
     "9" * 5000: "digits",
     '{"a": 1, "b": 2, "a": 3}': "the key 'a' occurs twice in one object",

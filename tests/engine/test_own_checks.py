@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import threading
@@ -20,15 +19,7 @@ def loop(_):
         time.sleep(0.001)
 
 
-def stubborn(_):
-    for _ in range(60):
-        with contextlib.suppress(BaseException):
-            time.sleep(0.01)
-
-
-@pytest.mark.parametrize(
-    "check", [loop, own(loop), own(stubborn), lambda _: threading.Event().wait(1)]
-)
+@pytest.mark.parametrize("check", [loop, own(loop), lambda _: threading.Event().wait(1)])
 def test_a_check_that_never_ends_is_given_up_and_its_thread_ends(router, check):
     router.parts = replace(router.parts, check_timeout_s=0.2)
     # The server keeps a thread for the connection; a check may return a bool.
