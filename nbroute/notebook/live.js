@@ -170,13 +170,19 @@ function render({ model, el }) {
       if (!menu.contains(event.target)) menu.open = false;
   };
   // A letter pressed on a button is not one of JupyterLab's shortcuts; it goes to the button.
+  // Shift+Enter is: it runs the cell, and does not press a button that may cost money.
+  const runs = (event) =>
+    event.key === "Enter" && event.shiftKey && !event.target.matches(FIELDS);
   const letters = (event) =>
     page.contains(event.target) &&
     event.target.toggleAttribute(
       "data-lm-suppress-shortcuts",
-      !(event.ctrlKey || event.metaKey || event.altKey),
+      !(event.ctrlKey || event.metaKey || event.altKey || runs(event)),
     );
+  const unpressed = (event) =>
+    page.contains(event.target) && runs(event) && event.preventDefault();
   window.addEventListener("keydown", letters, true);
+  window.addEventListener("keydown", unpressed); // after JupyterLab, which ignores what is prevented
   document.addEventListener("click", outside);
   model.on("change:html", draw);
   model.on("msg:custom", (said) => {
@@ -190,6 +196,7 @@ function render({ model, el }) {
   return () => {
     clearTimeout(unheard);
     window.removeEventListener("keydown", letters, true);
+    window.removeEventListener("keydown", unpressed);
     document.removeEventListener("click", outside);
   };
 }

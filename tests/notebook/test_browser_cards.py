@@ -41,6 +41,17 @@ def test_escalate_streams_the_next_tiers_answer_in_place_twice_in_a_row(page, no
     assert "" == "".join(controls["data"]["text/plain"])
 
 
+def test_shift_enter_on_escalate_runs_the_cell_again_and_does_not_escalate(page, notebooks):
+    cell = notebooks.run("%%route -t SIMPLE\nName three uses of a paper clip.")
+    button(cell, "Escalate to MEDIUM").click()
+    button(cell, "Escalate to COMPLEX").wait_for()
+
+    page.keyboard.press("Shift+Enter")
+
+    button(cell, "Escalate to MEDIUM").wait_for()
+    assert 0 == notebooks.rows("SELECT count(*) FROM attempts WHERE tier = 'COMPLEX'")[0][0]
+
+
 def test_run_at_a_tier_and_stop_while_it_runs(notebooks):
     cell = notebooks.slow(3.0).run("%%route -t SIMPLE\nhello")
 
