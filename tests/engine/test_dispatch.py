@@ -201,9 +201,6 @@ def test_a_silent_server_times_out_may_have_cost_and_the_next_model_is_asked(
     assert "raise timeout_s" in silent.error
 
 
-# What an endpoint counts
-
-
 def test_an_unknown_price_cannot_keep_a_limit_and_costs_unknown(make_router):
     bare = replace(LADDER, tiers=tuple(replace(t, price=None) for t in LADDER.tiers))
     router = make_router(ladder=bare)
