@@ -263,6 +263,12 @@ def test_answers_to_the_same_prompt_fold_and_commands_reach_each_by_its_number(s
     assert ["hello"] == list(desk.router.labels(feedback=True)["prompt"])
 
 
+def test_it_continues_with_another_router(play, routed):
+    playground = play("Hi")
+    playground.refresh(routed)
+    assert all(button(playground, name) for name in ("Send to SIMPLE", *routed.ladder.names))
+
+
 def test_in_a_terminal_it_is_printed_once(shell):
     text, done = run(shell, "%route playground Prove that 2 is even, briefly")
 
