@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import log, nan
+from math import exp, log, nan
 
 import pytest
 from hypothesis import given
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from nbroute.checks.confidence import RATING_INSTRUCTION, RatingFilter, take_rating
 from nbroute.checks.named import judge, wanted
-from nbroute.types import Options
+from nbroute.types import Options, Verdict
 
 
 @pytest.mark.parametrize(
@@ -28,10 +28,11 @@ from nbroute.types import Options
     ],
 )
 def test_a_confidence_is_held_against_the_threshold(reply, check, value, passed, reason):
-    answer = reply(**{check.partition("=")[0]: value})
-    (verdict,) = judge(answer, wanted(Options(checks=(check,))))
+    name = check.partition("=")[0]
+    (verdict,) = judge(reply(**{name: value}), wanted(Options(checks=(check,))))
 
-    assert (passed, reason) == (verdict.passed, verdict.reason)
+    score = value if name == "rating" else None if "gives no" in reason else exp(value)
+    assert Verdict(passed, name, reason, score=score) == verdict
 
 
 UNRATED = [

@@ -6,7 +6,7 @@ import dataset
 import pytest
 
 from nbroute.checks.named import judge, wanted
-from nbroute.types import Options
+from nbroute.types import Options, Verdict
 
 
 @pytest.mark.parametrize(("kind", "least"), [("ok", 120), ("unsure", 80)])
@@ -46,7 +46,7 @@ def test_the_verdict_says_what_was_seen_and_where(failing, text, more, check, re
     prompt, checks = "What is the capital of France?", ("latency=2000",)
     verdict = failing(text, prompt, checks, **more)
 
-    assert (check, reason) == (verdict.check, verdict.reason)
+    assert Verdict(False, check, reason) == verdict
     assert failing("It is Paris, in the north.", prompt, checks, latency_ms=2000) is None
 
 
@@ -60,6 +60,13 @@ MARKS += ["\n```\n{}\n```\n", "\n> {}\n", "\n| {} |\n"]
 def test_what_is_quoted_or_in_code_or_in_a_table_is_not_the_answers_own(failing, quoted):
     assert failing(f"The usual words are: {quoted} They are honest.") is None
     assert failing("The usual words are these. I don't know. They are honest.") is not None
+
+
+@pytest.mark.parametrize("piece", ['"', " 'a", "I'm really ", "\n", "```\n", "我"])
+def test_any_answer_is_judged_and_soon(reply, piece):
+    text = piece * (20_000 // len(piece))
+
+    assert judge(reply(text), wanted(Options(strategy="cascade"), prompt=text))
 
 
 def test_words_in_another_voice_count_only_where_they_refuse_the_task(failing):
@@ -81,7 +88,7 @@ def test_an_answer_needs_20_characters_and_50_from_the_lowest_tier_to_a_long_pro
 ):
     short = failing("a" * (least - 1), prompt, lowest=lowest)
 
-    assert f"{least - 1} characters, wanted {least}" == short.reason
+    assert Verdict(False, "length", f"{least - 1} characters, wanted {least}") == short
     assert failing("a" * least, prompt, lowest=lowest) is None
 
 
@@ -103,7 +110,8 @@ def test_an_answer_needs_20_characters_and_50_from_the_lowest_tier_to_a_long_pro
 )
 def test_a_short_answer_passes_where_a_short_one_was_asked_for(failing, prompt, answer):
     assert failing(answer, prompt) is None
-    assert "length" == failing(answer, prompt, ("length=20",)).check
+    why = f"{len(answer)} characters, wanted 20"
+    assert Verdict(False, "length", why) == failing(answer, prompt, ("length=20",))
 
 
 @pytest.mark.parametrize(
@@ -129,5 +137,6 @@ def test_the_verdict_says_why_a_short_answer_is_enough(reply, text, prompt, opti
     verdicts = judge(reply(text), wanted(Options(strategy="cascade", **options), prompt=prompt))
 
     said = f"{len(text)} characters, where the prompt asks for {asked}"
-    assert said in [verdict.reason for verdict in verdicts]
-    assert all(verdict.passed for verdict in verdicts)
+    names = ["truncation", *(["json"] if "json" in options else []), "length", "refusal", "unsure"]
+    reasons = {"length": said}
+    assert [Verdict(True, name, reasons.get(name, "")) for name in names] == [*verdicts]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from nbroute.checks.named import NAMES, Asked, asked_for, best, judge, own, parse_check, wanted
@@ -114,7 +116,6 @@ async def coroutine(text):
         *[(lambda text, outcome=outcome: outcome, True, "") for outcome in (True, None, "")],
         *[(lambda text, outcome=outcome: outcome, False, "mine said no") for outcome in (False, 0)],
         (lambda text: "no\nsource", False, "no source"),
-        (lambda text: Verdict(False, "mine", "bad", "try again"), False, "bad"),
         (lambda text: cites(text, "no citation"), False, "no citation"),
         (cites, False, "an assertion of mine failed"),
         (lambda text: cites("[1]"), True, ""),
@@ -126,9 +127,10 @@ async def coroutine(text):
 def test_a_check_of_ones_own_may_return_many_things_or_raise_what_is_wrong(
     reply, function, passed, reason
 ):
-    verdict = own(function, "mine")(reply())
-
-    assert (passed, "mine", reason) == (verdict.passed, verdict.check, verdict.reason)
+    assert Verdict(passed, "mine", reason) == own(function, "mine")(reply())
+    whole = Verdict(False, "its own name", f"bad {'word ' * 200}", "try again", 0.5)
+    told = replace(whole, reason=f"bad {'word ' * 100}"[:500])
+    assert told == own(lambda text: whole, "mine")(reply())
 
 
 @pytest.mark.parametrize(
@@ -185,6 +187,16 @@ def test_judging_stops_at_the_first_that_fails_and_says_how_a_check_of_replies_i
     )
     with pytest.raises(KeyboardInterrupt):
         judge(reply(), (own(stops),))
+
+
+def test_the_feedback_of_a_check_goes_up_with_the_prompt(router, server):
+    def strict(reply):
+        return Verdict(len(server.requests) > 1, "strict", "wrong", "It was wrong in line 3.")
+
+    router.route("Why is it?", strategy="cascade", start="LOW", checks=["no-length", strict])
+
+    asked = [sent.json["messages"][-1]["content"] for sent in server.requests]
+    assert ["Why is it?", "Why is it?\n\nIt was wrong in line 3."] == asked
 
 
 def scored(score):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import datetime as dt
 import json
@@ -12,12 +13,13 @@ import typing
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel, ConfigDict, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from nbroute.checks import parse_json
 from nbroute.checks.form import valid_json
 from nbroute.checks.structured import read_schema, schema_check, schema_instruction
 from nbroute.errors import SettingsError
+from nbroute.types import Verdict
 
 
 class Item(BaseModel):
@@ -33,6 +35,11 @@ class Order(BaseModel):
 class Day(BaseModel):
     model_config = ConfigDict(strict=True)
     when: dt.date
+
+
+class Sized(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    n: int = Field(le=5)
 
 
 class Even(BaseModel):
@@ -104,23 +111,45 @@ EXAMPLE = {"$ref": "https://example.com"}
         (Day, '{"when": "2026-01-02"}', Day(when=dt.date(2026, 1, 2))),
         ({"definitions": {"a": LIST}}, '"b"', "b"),
         ({"const": EXAMPLE}, json.dumps(EXAMPLE), EXAMPLE),  # data, and not a reference
+        ({"enum": [EXAMPLE], "default": EXAMPLE, "examples": [EXAMPLE]}, json.dumps(EXAMPLE),
+         EXAMPLE),
+        *[({word: {}}, "1", 1) for word in ("$defs", "definitions", "default")],
+        *[({word: "a:b"}, "1", 1) for word in ("$schema", "$id", "title", "description")],
+        ({"examples": []}, "1", 1),
         # models may put what should not be an object under "value"
         (list[int], '{"value": [1]}', [1]),
         (LIST, '{"value": [1]}', [1]),
         ({"$ref": "#/$defs/a", "$defs": {"a": LIST}}, '{"value": [1]}', [1]),
+        ({"$ref": "#/definitions/a", "definitions": {"a": LIST}}, '{"value": [1]}', [1]),
+        ({"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/b"}, "b": LIST}},
+         '{"value": [1]}', [1]),
         ({"enum": ["a"]}, '{"value": "a"}', "a"),
+        ({"const": "a"}, '{"value": "a"}', "a"),
+        ({"not": {"type": "object"}}, '{"value": "a"}', "a"),
+        ({"if": {"type": "object"}, "then": False}, '{"value": "a"}', "a"),
+        *[({word: [LIST]}, '{"value": [1]}', [1]) for word in ("anyOf", "oneOf", "allOf")],
         ({"type": "object"}, '{"value": 1}', {"value": 1}),
         (dict[str, int] | int, '{"value": 1}', {"value": 1}),
     ],
-)
+)  # fmt: skip
 def test_an_answer_that_fits_becomes_the_object(spec, text, parsed):
-    assert parsed == read_schema(spec).parse(text)
+    schema = read_schema(copied := copy.deepcopy(spec))
+    if isinstance(copied, dict):  # what the user does to it later changes nothing
+        assert spec == schema.json_schema
+        copied.clear()
+
+    assert parsed == read_schema(schema).parse(text)
 
 
 PRICES = '{"items": [{"price": 1}, {"price": 2}, {"price": "free"}]}'
 EXTRA = "{'items': [], 'x': 1} has a key that is not in the schema: 'x'"
 WORDS = {"properties": {"two words": {"type": "string"}}}
 DATE = {"type": "string", "format": "date"}
+NAMED = {"$ref": "#/$defs/a", "$defs": {"a": {"required": ["a", "b"]}}}
+MISSING = "the answer: {'value': {'b': 1}} has no 'a' (and 1 more)"
+UNKNOWN = "the answer: {'a': 1, 'b': 2, 'c': 3, 'd': 4, ...} has"
+UNKNOWN += " a key that is not in the schema: 'b', 'c', 'd'"
+KEYS = '{"a": 1, "b": 2, "c": 3, "d": 4, "e": 5}'
 
 
 @pytest.mark.parametrize(
@@ -132,6 +161,9 @@ DATE = {"type": "string", "format": "date"}
         (ITEMS, '{"items": [], "x": 1}', f"the answer: {EXTRA}"),
         (TREE, json.dumps(TREES | {"n": 2.5}), "n: 2.5 is not a whole number"),
         ({"enum": ["a", "b"]}, '"c"', "the answer: 'c' is not one of 'a', 'b'"),
+        (NAMED, '{"value": {"b": 1}}', MISSING),
+        ({"additionalProperties": False, "patternProperties": {"^a": {}}}, KEYS, UNKNOWN),
+        ({"not": {}}, "1", "the answer: 1 does not fit 'not' of the schema"),
         ({"type": "integer", "maximum": 5}, "9", "the answer: 9 is more than 5"),
         ({"type": "array", "minItems": 2}, "[]", "the answer: [] has fewer than 2 items"),
         ({"uniqueItems": True}, "[1, 1]", "the answer: [1, 1] has the same item twice"),
@@ -144,11 +176,13 @@ DATE = {"type": "string", "format": "date"}
         (Item, "{}", "the answer: {} has no 'name' (and 1 more)"),
         (list[int], '[1, "x"]', "[1]: 'x' is not a whole number"),
         (typing.Literal["a", "b"], '"c"', "the answer: 'c' is not 'a' or 'b'"),
+        (Sized, '{"n": 9}', "n: 9 should be less than or equal to 5"),
+        (Sized, '{"n": 1, "m": 2}', "m: 2 is under a key that is not in the schema"),
         (Even, '{"n": 3}', "n: 3 is refused: odd numbers are out"),
         (Even, '{"n": 0}', "KeyError in the schema: 'zero'"),
         (TREE, tree(33), "the answer is nested over 64 levels deep"),
     ],
-)
+)  # fmt: skip
 def test_an_answer_that_does_not_fit_is_told_by_path_and_value(spec, text, says):
     assert says == wrong(spec, text)
 
@@ -172,8 +206,9 @@ NOT_JSON = {
 def test_what_is_not_json_is_said_to_be_none(reply, text):
     verdict = valid_json(reply(text))
 
+    told = f"The answer before could not be read as JSON: {verdict.reason}."
     assert NOT_JSON[text] in verdict.reason
-    assert f"The answer before could not be read as JSON: {verdict.reason}." == verdict.feedback
+    assert Verdict(False, "json", verdict.reason, told) == verdict
     with pytest.raises(ValueError, match=re.escape(verdict.reason)):
         parse_json(text)
 
@@ -201,17 +236,26 @@ def test_a_text_that_is_not_such_json_is_a_value_error_and_nothing_else(text):
             schema.parse(text)
 
 
-def test_the_check_says_what_was_wrong_for_the_next_tier(reply):
-    check = schema_check(read_schema(ITEMS))
-    verdict = check(reply('{"items": [{"price": "free"}]}'))
+def test_the_check_says_what_was_wrong_for_the_next_tier_and_the_prompt_what_is_asked(reply):
+    schema, why = read_schema(ITEMS), "items[0].price: 'free' is not a number"
+    told = f"The answer before did not fit the JSON schema: {why}."
+    told += " Give the whole JSON value again, put right."
+    check = schema_check(schema)
 
-    assert (False, "schema") == (verdict.passed, verdict.check)
-    assert "items[0].price: 'free' is not a number" == verdict.reason in verdict.feedback
-    assert check(reply('{"items": []}')).passed
-    assert "nested" in wrong(TREE, tree(300))
+    assert Verdict(False, "schema", why, told) == check(reply('{"items": [{"price": "free"}]}'))
+    assert Verdict(True, "schema") == check(reply('{"items": []}'))
+    assert ["order", "mine", "schema", "Item"] == [
+        read_schema(*of).name for of in [(ITEMS,), (ITEMS, "mine"), ({},), (Item,)]
+    ]
     text = schema_instruction(read_schema({"type": "object", "title": "größe"}))
-    assert text.endswith('{"type":"object","title":"größe"}')
-    assert schema_instruction(read_schema(ITEMS)) == schema_instruction(ITEMS)
+    assert text == (
+        "Reply with one JSON value that fits this JSON schema and with nothing else: "
+        'no prose, no code fence.\n{"type":"object","title":"größe"}'
+    )
+    assert schema_instruction(schema) == schema_instruction(ITEMS)
+
+
+ENDLESS, OTHER = {"$ref": "#"}, {"$ref": "other.json"}
 
 
 @pytest.mark.parametrize(
@@ -220,14 +264,18 @@ def test_the_check_says_what_was_wrong_for_the_next_tier(reply):
         ({"type": "strin"}, "type: 'strin' is not a type; did you mean 'string'?"),
         ({"properties": {"a": 3}}, "properties.a: 3 is not an object"),
         ({"type": "string", "pattern": "("}, "pattern: '('"),
-        ({"name": "string"}, "no keyword of a JSON schema"),
+        *[({f"{word}!": 1}, f"no keyword of a JSON schema; for '{word}!' did you mean {word!r}?")
+          for word in ("type", "properties", "items", "enum", "anyOf", "$ref")],
         ({"minimum": float("nan")}, "JSON compliant"),
         ({"default": object()}, "not JSON serializable"),
-        ({"$ref": "#"}, "refers to itself without end"),
-        ({"anyOf": [{"type": "null"}, {"$ref": "#"}]}, "refers to itself without end"),
-        ({"if": False, "else": {"$ref": "#"}}, "refers to itself without end"),
+        (ENDLESS, "refers to itself without end"),
+        *[({word: [LIST, ENDLESS]}, "without end, or takes over 20 steps for one value")
+          for word in ("anyOf", "allOf", "oneOf")],
+        *[({"if": {}, word: ENDLESS}, "without end") for word in ("not", "if", "then", "else")],
         (json.loads('{"not":' * 150 + "{}" + "}" * 150), "over 100 levels deep"),
-        ({"properties": {"const": {"$ref": "other.json"}}}, "refers to 'other.json'"),
+        *[({word: {"const": OTHER}}, "refers to 'other.json', and nothing is fetched")
+          for word in ("properties", "patternProperties", "$defs", "dependentSchemas")],
+        *[(LIST | {f"${one}Ref": "b.json"}, "'b.json'") for one in ("dynamic", "recursive")],
         ({"type": "string", "pattern": "a{99999999999}"}, "not a JSON schema"),
         ({"$ref": "#/$defs/Itm", "$defs": {"Item": {}}}, "did you mean '#/$defs/Item'?"),
         (Item(name="a", price=1), "an instance of Item; give the class itself"),
@@ -236,7 +284,7 @@ def test_the_check_says_what_was_wrong_for_the_next_tier(reply):
         *[([int], "[<class 'int'>]"), ('{"type": "object"}', "json.loads")],
         *[(json, "module"), (type("Plain", (), {}), "Plain")],
     ],
-)
+)  # fmt: skip
 def test_what_is_not_a_schema_is_a_settings_error_that_names_it(spec, says):
     message = refused(spec, "mine")
 
