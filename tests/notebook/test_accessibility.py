@@ -10,7 +10,7 @@ from nbroute.notebook.look import CSS
 
 #: What is looked at -> its cell, and what is in it when it is ready.
 OURS = {
-    "feature": ("%%route -t SIMPLE --feature faq\nName three uses of a paper clip.", ".nbr-card"),
+    "feature": ("%%route -t FRONTIER --feature faq\nExplain recursion with an example.", ".c1"),
     "cascade": ("%%route -S cascade\nhello", ".nbr-card"),
     "card": ("%%route -t MEDIUM\nWrite a table of two rows.", "button:has-text('Escalate to')"),
     "compare": ("%%route_compare SIMPLE MEDIUM\nWhat is 2 + 2?", "button"),
