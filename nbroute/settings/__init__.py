@@ -61,13 +61,14 @@ def load(
 ) -> Settings:
     """The settings in force: from the file at `path`, else the nearest one, else the defaults.
 
-    The search begins in `folder` (default: the working folder). A file that is found there and
-    asks for more than what is built in is set aside until the user trusts it. `local_ready`
-    says whether llama.cpp and a model are installed; it is called only if that decides. A
-    missing key is not an error here: `origin` says so, and the provider refuses when it is used.
-    `replay` is a recording that answers. With False, or if a profile is asked for, the
-    recordings named in the environment and the file are ignored. SettingsError for anything that
-    does not exist or cannot be used, RecordError for a recording.
+    A file at `path` with a profile or models of its own comes before NBROUTE_PROFILE. The search
+    begins in `folder` (default: the working folder). A file that is found there and asks for more
+    than what is built in is set aside until the user trusts it. `local_ready` says whether
+    llama.cpp and a model are installed; it is called only if that decides. A missing key is not
+    an error here: `origin` says so, and the provider refuses when it is used. `replay` is a
+    recording that answers. With False, or if a profile is asked for, the recordings named in the
+    environment and the file are ignored. SettingsError for anything that does not exist or cannot
+    be used, RecordError for a recording.
     """
     environ = environ if isinstance(environ, Environment) else Environment(environ)
     if named := path or environ.get("NBROUTE_CONFIG"):
@@ -79,8 +80,9 @@ def load(
     else:
         document, aside = find(folder, environ)
     providers = configured(document, environ)
+    _check_providers(document, providers)
     try:
-        choice = choose(document, providers, profile, environ, local_ready)
+        choice = choose(document, providers, profile, environ, local_ready, given=bool(path))
     except SettingsError as error:
         raise SettingsError(f"{error} ({aside})" if aside else str(error)) from None
     aside_too = _OF_OTHERS if choice.offline else ()
@@ -216,18 +218,26 @@ def base_ladder(name: str, provider: ProviderSettings) -> Ladder:
     return replace(ladder, tiers=tuple(tiers))
 
 
-def _build_ladder(document: Document, table: Table, provider: str, providers: Providers) -> Ladder:
-    """The ladder of `table` on `provider`, with the document's tiers.
-
-    They change the preset's tiers of the same names or, if none has a preset's name, make up
-    the user's own ladder, in the order of the file.
-    """
+def _check_providers(document: Document, providers: Providers) -> None:
+    """Raise SettingsError if the file names one that is not configured, wherever it is used."""
+    named = document.nbroute.get("classifier_provider")
+    document.check_provider("classifier_provider", named, providers)
+    for name, profile in document.profiles.items():
+        document.check_provider(f"[profiles.{name}] provider", profile.get("provider"), providers)
     for name, values in document.tiers.items():
         document.check_provider(f"[tiers.{name}] provider", values.get("provider"), providers)
         for one in values.get("fallbacks", ()):
             if isinstance(one, Target) and one.provider:
                 key = f"[tiers.{name}] fallbacks: provider"
                 document.check_provider(key, one.provider, providers)
+
+
+def _build_ladder(document: Document, table: Table, provider: str, providers: Providers) -> Ladder:
+    """The ladder of `table` on `provider`, with the document's tiers.
+
+    They change the preset's tiers of the same names or, if none has a preset's name, make up
+    the user's own ladder, in the order of the file.
+    """
     try:
         ladder = base_ladder(table.get("ladder", "four-tier"), providers[provider])
     except SettingsError as error:

@@ -141,15 +141,21 @@ def choose(
     asked: str | None,
     environ: Environment,
     local_ready: Ready,
+    *,
+    given: bool,
 ) -> Choice:
     """The profile that is asked for, else the file's, else what the keys allow, else offline.
 
     A profile that is asked for and is not the file's own answers with its own models: the
-    file's tiers are set aside if they name providers or models.
+    file's tiers are set aside if they name providers or models. NBROUTE_PROFILE does not ask
+    for one if the file is `given` and has a profile, providers or models of its own.
     """
     first = next((t["provider"] for t in document.tiers.values() if "provider" in t), None)
     own = document.nbroute.get("profile") or (FILE if first else None)
-    wanted = environ.get("NBROUTE_PROFILE") or None if asked is None else asked
+    names = {"provider", "model", "fallbacks"}
+    pinned = any(names & set(tier) for tier in document.tiers.values())
+    said = None if given and (own or pinned) else environ.get("NBROUTE_PROFILE") or None
+    wanted = said if asked is None else asked
     named = own if wanted is None else wanted
     allowed = [*providers, *document.profiles, *([FILE] if first else [])]
     if wanted is None:
@@ -166,11 +172,8 @@ def choose(
 
     profile = named or automatic()
     told = document.profiles.get(profile, {}).get("provider")
-    document.check_provider(f"[profiles.{profile}] provider", told, providers)
     homes = {FILE: first, **{name: name for name in providers}}
     provider = told or homes.get(profile) or automatic()
-    names = {"provider", "model", "fallbacks"}
-    pinned = any(names & set(tier) for tier in document.tiers.values())
     others = wanted is not None and wanted != (own or automatic())
     return Choice(
         profile,

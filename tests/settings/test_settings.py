@@ -255,6 +255,15 @@ def test_an_argument_comes_before_the_environment_and_that_before_the_file(read,
     assert "openai" == read(text, NBROUTE_PROFILE="openai").profile
     assert "simulated" == read(text, profile="simulated", NBROUTE_PROFILE="openrouter").profile
 
+    (file := tmp_path / "my.toml").write_text(f"{OWN}[profiles.lesson]\nprovider = 'local'")
+    teacher = {"path": file, "NBROUTE_PROFILE": "simulated"}
+    assert ("file", ("small", "large")) == (read(**teacher).profile, read(**teacher).ladder.names)
+    assert "lesson" == read(**teacher, profile="lesson").profile
+    file.write_text('[tiers.SIMPLE]\nmodel = "m"')
+    assert "m" == read(**teacher, OPENROUTER_API_KEY=KEY).ladder["SIMPLE"].model
+    file.write_text("[tiers.SIMPLE]\nmax_tokens = 9")
+    assert ("simulated", 9) == (read(**teacher).profile, read(**teacher).ladder.tiers[0].max_tokens)
+
     text = '[nbroute]\nstatic = true\nledger = "l.db"'
     assert [True, False] == [read(text, NBROUTE_STATIC=said).static for said in ("True ", "0")]
     settings = read(text, NBROUTE_LEDGER="/data/l.db", NBROUTE_CACHE="c.db")
@@ -331,6 +340,9 @@ def test_a_file_that_cannot_be_used_is_named_with_what_is_wrong_in_it(read, here
     assert KEY not in str(refused.value)
 
 
+HIDDEN = {"NBROUTE_PROFILE": "simulated"}
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [
@@ -340,6 +352,9 @@ def test_a_file_that_cannot_be_used_is_named_with_what_is_wrong_in_it(read, here
         ({"NBROUTE_STATIC": "maybe"}, "NBROUTE_STATIC = 'maybe'"),
         ({"OPENAI_BASE_URL": "proxy:4000"}, "OPENAI_BASE_URL cannot be used"),
         ({"profile": "opnai"}, "profile = 'opnai'.*did you mean 'openai'"),
+        (HIDDEN | {"text": '[tiers.SIMPLE]\nprovider = "bx"'}, r"SIMPLE\] prov.* \[providers.bx\]"),
+        (HIDDEN | {"text": '[profiles.p]\nprovider = "bx"'}, r"nbroute.toml: \[profiles.p\] prov"),
+        (HIDDEN | {"text": '[nbroute]\nclassifier_provider = "bx"'}, "classifier_provider = 'bx'"),
         ({"path": "latin.toml"}, "latin.toml is not UTF-8"),
     ],
 )
