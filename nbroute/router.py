@@ -26,6 +26,7 @@ from nbroute.classify.registry import (
     resolve,
 )
 from nbroute.classify.taught import TaughtClassifier
+from nbroute.decoding import refused
 from nbroute.embedders import wordllama
 from nbroute.embedders.endpoint import OpenAIEmbedder
 from nbroute.embedders.kept import RememberedEmbedder, TaughtExamples
@@ -549,6 +550,9 @@ def _provider(settings: ProviderSettings, announce: Announce) -> Provider:
         return LiteLLM(settings.name, api_base=settings.base_url or None, **common)
     if more := MORE_PROVIDERS.get(settings.kind):
         made: Provider = more.provider(settings.name, base_url=settings.base_url, **common)
+        needs = ("name", "kind", "send", "secrets", "close")
+        if lacks := [name for name in needs if not hasattr(made, name)]:
+            raise refused(more, f"what its provider returns has no {' and no '.join(lacks)}")
         return made
     common["token_parameter"] = settings.token_parameter
     return OpenAICompatible(settings.name, settings.base_url, **common)

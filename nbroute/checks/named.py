@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from types import ModuleType
 from typing import Any, ClassVar
 
 from nbroute.checks.confidence import PROBABILITY, RATING, likely, rated
@@ -19,12 +20,34 @@ from nbroute.checks.form import (
     valid_json,
 )
 from nbroute.checks.learned import LearnedCheck
-from nbroute.decoding import distinct, modules_of
+from nbroute.decoding import can_take, demanded, distinct, modules_of
 from nbroute.errors import SettingsError, did_you_mean
 from nbroute.types import Check, Options, Reply, Verdict
 
-_FOUND = modules_of("nbroute.checks.more", "TAKES", "fits", "check")
+#: What a number is, in words, and whether it will do.
+Number = tuple[str, Callable[[float], bool]]
+
+
+def _number(more: ModuleType) -> Number | None:
+    """The number that the check in that file takes, if any; SettingsError if it is no check."""
+    yes_or_no = can_take(getattr(more, "check", None), "reply")
+    numbered = can_take(getattr(more, "check", None), "reply", 1.0) and not yes_or_no
+    if not numbered and not {"TAKES", "fits"} & vars(more).keys():
+        cure = "write check(reply), which returns whether the answer will do"
+        demanded(more, "check", lambda _: yes_or_no, cure)
+        return None
+    words = "say in it, in words, what number it takes, or write check(reply), which takes none"
+    takes = demanded(more, "TAKES", lambda value: isinstance(value, str), words)
+    cure = "write fits(value), which returns whether a number will do"
+    fits = demanded(more, "fits", lambda value: can_take(value, 1.0), cure)
+    cure = "write check(reply, value), as it has TAKES, or leave TAKES and fits out"
+    demanded(more, "check", lambda value: can_take(value, "reply", 1.0), cure)
+    return takes, fits
+
+
+_FOUND = modules_of("nbroute.checks.more")
 _MORE = {name.replace("_", "-"): more for name, more in _FOUND.items()}
+_NUMBERS = {name: _number(more) for name, more in _MORE.items()}
 #: The built-in checks in the order in which they are made.
 NAMES = distinct(
     "truncation",
@@ -36,12 +59,13 @@ NAMES = distinct(
     "rating",
     "logprob",
     "learned",
+    added=_MORE.items(),
 )
 #: The checks that a cascade makes by default.
 DEFAULTS = ("truncation", "length", "refusal", "unsure")
 
-#: The checks that take a value: what it is, and whether a number will do.
-_VALUES: Mapping[str, tuple[str, Callable[[float], bool]]] = {
+#: The checks that take a value.
+_VALUES: Mapping[str, Number] = {
     "length": (
         "a number of characters, 0 for no such check",
         lambda value: value >= 0 and value.is_integer(),
@@ -49,7 +73,7 @@ _VALUES: Mapping[str, tuple[str, Callable[[float], bool]]] = {
     "rating": ("a rating from 1 to 10", lambda value: 1 <= value <= 10),
     "logprob": ("a probability, more than 0 and at most 1", lambda value: 0 < value <= 1),
     "learned": ("a chance from 0 to 1", lambda value: 0 <= value <= 1),
-    **{name: (more.TAKES, more.fits) for name, more in _MORE.items()},
+    **{name: number for name, number in _NUMBERS.items() if number},
 }
 #: A reason is one line of a card.
 _REASON_CHARACTERS = 500
@@ -75,7 +99,7 @@ def parse_check(text: str) -> Asked:
     if name not in NAMES:
         raise SettingsError(f"unknown check {text!r:.80}: {did_you_mean(name, NAMES)}")
     if not equals:
-        if name in _MORE and not off:
+        if _NUMBERS.get(name) and not off:
             raise SettingsError(f"the check {name!r} needs a value: {_VALUES[name][0]}.")
         return Asked(name, off=off)
     if off:
@@ -140,7 +164,7 @@ def _added(name: str, value: float | None) -> Check:
     """The check of a file in `more/`, under the file's name."""
 
     def check(reply: Reply) -> Verdict:
-        verdict: Verdict = _MORE[name].check(reply, value=value)
+        verdict: Verdict = _MORE[name].check(reply, *([value] if _NUMBERS[name] else []))
         return verdict
 
     check.__name__ = name

@@ -6,28 +6,39 @@ import contextlib
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import cast
+from typing import Any, cast
 
 from nbroute.classify.articles import ARTICLES, PATTERN, FourTierRules
 from nbroute.classify.wording import confident
-from nbroute.decoding import distinct, modules_of
+from nbroute.decoding import can_take, demanded, distinct, modules_of
 from nbroute.errors import NbrouteError, SettingsError, did_you_mean, named
 from nbroute.types import Classifier, Decision, Ladder, Signal
 
-_MORE = [more.CLASSIFIER for more in modules_of("nbroute.classify.more", "CLASSIFIER").values()]
+
+def _decides(value: Any) -> bool:
+    classify, name = getattr(value, "classify", None), getattr(value, "name", None)
+    return can_take(classify, "prompt", "ladder") and isinstance(name, str)
+
+
+_CURE = "write CLASSIFIER = Yours(), an object with a name and classify(prompt, ladder)"
+_MORE = [
+    (demanded(more, "CLASSIFIER", _decides, _CURE), more)
+    for more in modules_of("nbroute.classify.more").values()
+]
 #: Those that are the same wherever they are named, and send nothing.
-READY: dict[str, Classifier] = {**ARTICLES, **{one.name: one for one in _MORE}}
+READY: dict[str, Classifier] = {**ARTICLES, **{one.name: one for one, _ in _MORE}}
 #: The classifiers that can be named in nbroute.toml and after `--classifier`.
 NAMES = distinct(
     "ngrams",
     *ARTICLES,
-    *(one.name for one in _MORE),
+    *(one.name for one, _ in _MORE),
     "model",
     "hybrid",
     "hybrid:four-tier",
     "embedding",
     "embedding:centroid",
     "learned",
+    added=((one.name, more) for one, more in _MORE),
 )
 
 #: What decides by default, and what that was called before.

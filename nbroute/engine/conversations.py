@@ -91,14 +91,14 @@ def classify_turn(
     stands alone, so that a conversation may come down again.
     """
     if not earlier or not _is_follow_up(prompt):
-        return classifier.classify(prompt, ladder)
+        return _decision(classifier, prompt, ladder)
     # The prompts back to the last one that stands alone, oldest first.
     subject: list[str] = []
     for turn in reversed(earlier):
         subject.insert(0, turn.prompt)
         if not _is_follow_up(turn.prompt):
             break
-    made = classifier.classify("\n\n".join([*subject, prompt]), ladder)
+    made = _decision(classifier, "\n\n".join([*subject, prompt]), ladder)
     what = "the turn" if len(subject) == 1 else f"the {len(subject)} turns"
     reason = f"{made.reason}; read with {what} before it"
     made, last = replace(made, reason=reason, signals=()), earlier[-1]
@@ -108,6 +108,14 @@ def classify_turn(
         return made
     reason = f"{reason}; a follow-up stays on {last.tier}, which you chose"
     return replace(made, tier=last.tier, reason=reason)
+
+
+def _decision(classifier: Classifier, prompt: str, ladder: Ladder) -> Decision:
+    made: object = classifier.classify(prompt, ladder)
+    if not isinstance(made, Decision):
+        what = f"the classifier {classifier.name!r} returned {made!r:.60}"
+        raise SettingsError(f"{what}; return a Decision(tier, name, reason)")
+    return made
 
 
 Changed = Callable[[], None]

@@ -29,18 +29,27 @@ from urllib.parse import urlsplit
 
 from nbroute.budgets import Limits, OnLimit
 from nbroute.classify.registry import DEFAULT
-from nbroute.decoding import distinct, modules_of
+from nbroute.decoding import can_take, demanded, distinct, modules_of
 from nbroute.errors import SettingsError
 from nbroute.pricing import read_usd
 from nbroute.providers.keys import Key
 from nbroute.types import CacheMode, Effort, Ladder, Price, Target
 
 #: What speaks to an endpoint, by its `kind`, where it is none of those built in.
-MORE_PROVIDERS = modules_of("nbroute.providers.more", "provider")
+MORE_PROVIDERS = modules_of("nbroute.providers.more")
+_GIVEN = ("base_url", "api_key", "api_key_env", "timeout_s", "deadline_s", "kind")
+for _more in MORE_PROVIDERS.values():
+    demanded(
+        _more,
+        "provider",
+        lambda value: can_take(value, "name", **dict.fromkeys(_GIVEN)),
+        "write provider(name, *, kind, **_), which returns the provider",
+    )
 if TYPE_CHECKING:
     ProviderChoice = str
 else:
-    ProviderChoice = Literal[distinct("openai", "local", "simulated", "litellm", *MORE_PROVIDERS)]
+    _KINDS = ("openai", "local", "simulated", "litellm", *MORE_PROVIDERS)
+    ProviderChoice = Literal[distinct(*_KINDS, added=MORE_PROVIDERS.items())]
 
 #: A table of the file: its values as read, by key.
 Table = Mapping[str, Any]

@@ -13,8 +13,10 @@ from nbroute.types import Options, Verdict
 
 PASS, FAIL = Verdict(True, "any"), Verdict(False, "any", "no good")
 CASCADE = ["truncation", "length", "refusal", "unsure"]
-MORE = [name.replace("_", "-") for name in modules_of("nbroute.checks.more")]
-VALUED = [f"{name}=1" for name in MORE]
+MORE = {
+    name.replace("_", "-"): "=1" * hasattr(more, "TAKES")
+    for name, more in modules_of("nbroute.checks.more").items()
+}
 
 
 def mine(text):
@@ -25,7 +27,8 @@ def schema(reply):
     return Verdict(True, "schema")
 
 
-ALL = (own(mine), "logprob", "rating", *VALUED, "unsure", "refusal", "length", "json")
+ADDED = [name + value for name, value in MORE.items()]
+ALL = (own(mine), "logprob", "rating", *ADDED, "unsure", "refusal", "length", "json")
 
 
 @pytest.mark.parametrize(
@@ -59,8 +62,7 @@ def test_the_checks_are_those_asked_for_in_one_order(reply, options, structured,
         ("logprob=1", Asked("logprob", 1)),
         ("learned=0", Asked("learned", 0)),
         ("No_latency", Asked("latency", off=True)),
-        *[(f"{name}=1" if name in MORE else name, Asked(name, *[1] * (name in MORE)))
-          for name in NAMES],
+        *[(name + MORE.get(name, ""), Asked(name, *[1] * bool(MORE.get(name)))) for name in NAMES],
         *[(f"no-{name}", Asked(name, off=True)) for name in NAMES],
     ],
 )  # fmt: skip

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 from cells import run
 from loopback import Reply
@@ -116,6 +118,8 @@ def test_every_name_is_a_classifier_and_others_are_refused_with_the_close_matche
         router.classify("hello", "hybird")
     with pytest.raises(SettingsError, match="3 is not a classifier"):
         router.classify("hello", 3)
+    with pytest.raises(SettingsError, match="'says' returned 'SIMPLE'; return a Decision"):
+        router.classify("hello", SimpleNamespace(name="says", classify=lambda *_: "SIMPLE"))
 
 
 def test_the_former_name_of_the_default_stands_for_it_with_one_notice(tmp_path, shell):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from nbroute.decoding import can_take, refused
 from nbroute.errors import SettingsError, did_you_mean
 from nbroute.notebook import options, tables
 
@@ -92,12 +94,21 @@ def _sentence(docstring: str | None) -> str:
 def command(
     follows: str = "", example: str = "", python: str = "", *, takes_text: bool = False
 ) -> Callable[[Run], Run]:
-    """Make a function the command of its name; its docstring is the help."""
+    """Make a function the command of its name; its docstring is the help.
+
+    SettingsError for one that cannot be a command.
+    """
 
     def add(run: Run) -> Run:
         name, about = run.__name__, _sentence(run.__doc__)
+        given = "desk, rest, number" if follows.startswith(_NUMBER) else "desk, rest"
+        problem = "" if about else f"{name} has no docstring; write its help there"
+        if not can_take(run, *given.split()):
+            problem = f"{name} cannot be a command; write {name}({given})"
         if name in COMMANDS:
-            raise RuntimeError(f"{run.__module__}: there is a command {name!r} already")
+            problem = f"the name {name!r} is taken; give this one another"
+        if problem:
+            raise refused(sys.modules[run.__module__], problem)
         COMMANDS[name] = Command(name, run, about, follows, example, python, takes_text)
         return run
 
