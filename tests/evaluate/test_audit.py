@@ -6,6 +6,7 @@ import math
 import os
 import re
 import signal
+import threading
 from collections import Counter
 from dataclasses import replace
 from decimal import Decimal
@@ -424,6 +425,22 @@ def test_ctrl_c_stops_it_with_what_was_judged_and_the_same_call_continues(router
     assert 66 == len(answering.requests) > sent
     assert 120 == len(heard) - heard.count("stopped")  # two answers alike are not judged
     assert "stopped" not in str(found)
+
+
+def test_what_was_stopped_does_not_continue_with_the_verdicts_of_another_judge(router, answering):
+    said, cancel = ["a"] * 4, threading.Event()
+
+    def judge(*_):
+        if len(said) == 1:
+            cancel.set()
+        return said.pop()
+
+    with pytest.raises(Interrupted, match=r"2 of 6 pairs are judged"):
+        audited(router, 1, frame=framed(6), judge=judge, cancel=cancel)
+    found = audited(router, 1, frame=framed(6))
+
+    assert {"tie"} == {*found.frame()["forward"], *found.frame()["backward"]}
+    assert 6 == len(answering.requests)
 
 
 def test_max_cost_ends_it_in_the_middle_with_figures_and_more_money_continues(router, answering):

@@ -84,6 +84,14 @@ def test_the_cheapest_threshold_that_holds_is_chosen_and_its_figures_are_those_o
     stays = pairs[pairs["confidence"] >= found.threshold]
     assert found.risk == (stays["verdict"] == "expensive").sum() / 400
     assert found.risk < found.bound <= 0.05
+
+    def chance(lost, share):
+        """Of at most so many losses among 400, by the definition of the binomial distribution."""
+        return sum(math.comb(400, n) * share**n * (1 - share) ** (400 - n) for n in range(lost + 1))
+
+    lost = [round(400 * risk) for risk in frame["risk"]]
+    assert [chance(n, 0.05) <= 0.1 for n in lost] == list(frame["holds"])
+    assert [0.1] * len(lost) == pytest.approx(list(map(chance, lost, frame["bound"])))
     assert found.risk < found.at_random < frame["risk"].max()
     assert frame[frame["holds"]]["usd"].min() == found.chosen.usd
     assert pytest.approx(len(stays) * 0.001 + (400 - len(stays)) * 0.01) == found.chosen.usd

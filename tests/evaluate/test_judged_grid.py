@@ -61,7 +61,10 @@ def test_verdicts_stay_with_a_grid_in_a_folder(router, server):
 
 def test_another_judge_has_the_last_word_and_a_blind_one_is_named(router, server):
     server.handler = answers
-    grid = router.judge(router.compare([f"prompt {n}" for n in range(5)], ["LOW", "TOP"]))
+    grid = router.compare([f"prompt {n}" for n in range(5)], ["LOW", "TOP"])
+    unpaid = router.judge(grid, max_cost=0).frame()
+    assert {"TOP"} == set(unpaid.dropna(subset="judged")["contender"])
+    router.judge(grid)
     assert [0.0] * 5 == list(by_tier(grid)["LOW"])
 
     router.judge(grid, lambda prompt, a, b: "a")

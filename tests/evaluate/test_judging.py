@@ -93,6 +93,18 @@ def test_a_model_judges_each_pair_in_both_orders_and_unmarked(router, server):
     rows = router.ledger.frame()
     assert {"judge"} == set(rows["purpose"])
     assert rows["cost_usd"].sum() == pytest.approx(float(sum(one.usd for one in rulings)))
+    kept, new = judged(router, [pairs(1)[0], replace(pairs(1)[0], prompt="New?")], max_cost=0)
+    assert ("expensive", 0) == (kept.verdict, kept.usd), "what the cache has is free"
+    assert "raise max_cost" in new.error
+
+
+def test_calls_that_fail_count_towards_max_cost_with_what_they_cost(router, server):
+    server.handler = lambda _: Reply(text="", usage={"prompt_tokens": 90, "completion_tokens": 900})
+    most = worst_cost(router, pairs(1)).cost.usd
+
+    judged(router, pairs(10), max_cost=most)
+
+    assert 0 < router.spend().usd <= most
 
 
 @pytest.mark.parametrize(
