@@ -681,6 +681,8 @@ class Repeats:
 
 #: The check that a tier fails, so to speak, if it could not answer.
 NO_ANSWER = "no answer"
+#: The reason of a verdict on two answers that counts them as different without knowing it.
+UNCOMPARED = "the answers could not be compared"
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,7 @@ from nbroute.locks import thread_for
 from nbroute.report.table import shortened
 from nbroute.types import (
     NO_ANSWER,
+    UNCOMPARED,
     Attempt,
     Check,
     Escalated,
@@ -333,7 +334,8 @@ def _agreed(
     except Interrupted:
         raise
     except NbrouteError as error:
-        return Verdict(False, AGREEMENT, f"the answers could not be compared: {error}")
+        call.tell(Notice(f"{UNCOMPARED}, so they count as different: {error}"))
+        return Verdict(False, AGREEMENT, UNCOMPARED)
     sign = "at least" if cosine >= least else "under"
     return Verdict(cosine >= least, AGREEMENT, f"similarity {cosine:.3f}, {sign} {least:g}")
 

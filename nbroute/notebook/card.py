@@ -21,6 +21,7 @@ from nbroute.report.table import with_effort
 from nbroute.router import Router
 from nbroute.types import (
     NO_ANSWER,
+    UNCOMPARED,
     Attempted,
     Classified,
     Done,
@@ -228,7 +229,8 @@ def _between(event: Escalated) -> str:
     """What is said between an answer that is not used and the next one."""
     verdict, rejected = event.verdict, event.rejected.tier
     if verdict.check == "agreement":
-        return f"the answers differ: {verdict.reason}; {event.tier} decides"
+        told = "" if verdict.reason == UNCOMPARED else "the answers differ: "
+        return f"{told}{verdict.reason}; {event.tier} decides"
     if verdict.check == NO_ANSWER:
         return f"{rejected} could not answer; next: {event.tier}"
     return f"{rejected} rejected by {verdict.check}: {verdict.reason}; next: {event.tier}"

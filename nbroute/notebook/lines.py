@@ -23,6 +23,7 @@ from nbroute.report.metrics import both_savings
 from nbroute.report.table import counted, seconds, shortened, with_effort
 from nbroute.types import (
     NO_ANSWER,
+    UNCOMPARED,
     Attempt,
     Cost,
     CostSource,
@@ -272,7 +273,8 @@ def steps(result: RouteResult) -> list[tuple[str, ...]]:
         quoted = ""
         if rung and rung.failed:
             differs = rung.failed.check == "agreement"
-            said.append(f"{'differs' if differs else _ended(rung, result)}: {rung.failed.reason}")
+            why = f"{'differs' if differs else _ended(rung, result)}: {rung.failed.reason}"
+            said.append("not compared" if rung.failed.reason == UNCOMPARED else why)
             quoted = shortened(one.text, QUOTED) if one.text and not used else ""
         elif rung and rung.verdicts and one.id not in unused:
             passed = [f"{v.check} ({v.reason})" if v.reason else v.check for v in rung.verdicts]
@@ -297,10 +299,11 @@ def steps_title(result: RouteResult) -> str:
         verdicts = (v for rung in result.rungs for v in rung.verdicts if v.check == "agreement")
         verdict = next(verdicts, None)
         if verdict is not None:
-            agree = "they agree" if verdict.passed else "they differ"
+            agree = f"they {'agree' if verdict.passed else 'differ'} ({verdict.reason})"
+            agree = UNCOMPARED if verdict.reason == UNCOMPARED else agree
             both = " and ".join(step.tier.name for step in result.plan.at_once)
             who = "both tiers" if result.plan.strategy == "parallel" else both
-            return f"{who}: {agree} ({verdict.reason}), {result.tier}'s answer is used"
+            return f"{who}: {agree}, {result.tier}'s answer is used"
     told = ", ".join(f"{rung.tier} {_ended(rung, result)}" for rung in result.rungs)
     if result.plan.strategy == "direct":
         return f"checks: {told}"

@@ -283,7 +283,8 @@ def test_answers_that_cannot_be_compared_leave_the_better_one_and_a_replay_sends
     result = embedding_router.route(HARD, **TWO, by="cosine")
 
     assert ("TOP", GOOD) == (result.tier, result.text)
-    assert "could not be compared" in result.rungs[0].failed.reason
+    assert "the answers could not be compared" == result.rungs[0].failed.reason
+    assert 1 == sum("no such model" in told for told in result.notices)
     answers = [row for row in embedding_router.ledger.rows() if row["purpose"] == "answer"]
     assert ["ok", "rejected"] == sorted(row["status"] for row in answers)
     embedding_router.route(HARD, **TWO)

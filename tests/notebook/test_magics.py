@@ -100,7 +100,7 @@ def test_a_cascade_shows_its_steps_below_the_answer_and_why_shows_them_again(she
     assert "Confidence:" not in done.result.text
 
 
-def test_consensus_and_parallel_show_what_was_said_and_whose_answer_is_used(shell):
+def test_consensus_and_parallel_show_what_was_said_and_whose_answer_is_used(shell, monkeypatch):
     text, done = run(shell, "%%route -S consensus\nWhat is 7 times 8?")
     assert "SIMPLE and MEDIUM: they agree (both say 56), SIMPLE's answer is used" in text
     assert ("SIMPLE", 2) == (done.result.tier, len(done.result.attempts))
@@ -111,6 +111,13 @@ def test_consensus_and_parallel_show_what_was_said_and_whose_answer_is_used(shel
     text, done = run(shell, "%%route -S consensus\nWhat is 17 times 24?")
     assert "they differ (SIMPLE says 398, MEDIUM 408), FRONTIER's answer is used" in text
     assert re.search(r"^- FRONTIER · .*\$", text, re.MULTILINE)
+
+    monkeypatch.setattr("nbroute.embedders.wordllama.available", lambda: False)
+    for strategy in ("consensus", "parallel"):
+        shell.run_line_magic("route", "use simulated")
+        text, _ = run(shell, f"%%route -S {strategy}\nExplain recursion with an example.")
+        assert "the answers could not be compared" in text
+        assert (1, 0) == (text.count("pip install"), text.count("differs"))
 
 
 def test_code_runs_once_the_user_allows_it_and_its_failure_goes_up_with_the_prompt(
