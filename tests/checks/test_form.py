@@ -34,6 +34,8 @@ def test_good_answers_about_doubt_pass_and_refusals_and_doubts_in_ten_languages_
              f"says {said!r} at character 26")
             for said in ["I’m not Sure", *(f"I{mark}m not sure" for mark in "'ʼ＇´")]
         ],
+        ("Ann: Hm.\nBen: No.\n`Hm.` I don't know.", {}, "unsure",
+         "says \"I don't know\" at character 24"),
         ("Well, the first thing to do is", {"finish_reason": "content_filter"}, "refusal",
          "stopped by the endpoint's content filter"),
         ("I don't", {"finish_reason": "length"}, "truncation", "cut off by the token budget"),

@@ -9,7 +9,7 @@ import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
-from unittest.mock import Mock
+from unittest.mock import ANY, Mock
 
 import pytest
 from hypothesis import given, settings
@@ -20,12 +20,12 @@ from waiting import until
 
 from nbroute.batch.store import m001_batch
 from nbroute.errors import RecordError, SettingsError
-from nbroute.report import Meter, Spend, summarise
+from nbroute.report import Meter, ReportRow, Spend, summarise
 from nbroute.report.metrics import both_savings
 from nbroute.router import Router
 from nbroute.storage.cache import m001_replies
 from nbroute.storage.ledger import SqliteLedger
-from nbroute.storage.schema import m001_attempts
+from nbroute.storage.schema import KINDS, m001_attempts
 from nbroute.types import Attempt, Price
 
 amounts = st.decimals(0, 1000, places=9) | st.none()
@@ -41,6 +41,44 @@ def test_an_attempt_comes_back_as_it_went_in(text, reason, cost, latency, cached
         (row,) = ledger.rows()
 
     assert given_one == Attempt(**row)
+
+
+MOST = {"int": 2**53, "float": 1e12, "Decimal": Decimal(-(10**9)), "bool": True}
+
+
+def test_every_column_comes_back_and_what_no_reader_can_hold_is_refused(path):
+    kept = {name: MOST.get(kind, name) for name, kind in KINDS.items()} | {"ts": 9e9}
+    with SqliteLedger(path, store_text=True) as ledger:
+        ledger.append(Attempt(**kept | {"ts": 1e20}))
+        assert [kept] == ledger.rows()
+        assert kept | {"time": ANY} == ledger.frame().iloc[0].to_dict()
+        assert [tuple(kept[name] for name in ReportRow._fields)] == [*ledger.report_rows()]
+        beyond = {"latency_ms": 1e12 + 0.5, "cost_usd": Decimal("-1000000000.5")}
+        for name, value in (beyond | {"input_tokens": 2**53 + 1}).items():
+            ledger.append(attempt("a1", **{name: value}))
+            with pytest.raises(RecordError, match="cannot read the ledger"):
+                ledger.rows()
+        ledger.append(attempt("a1"))
+        for column, good, bad in (
+            ("sums SET picodollars", -(10**24), -(10**24) - 10**12),
+            ("sums SET calls", 10**12, 10**12 + 1),
+            ("finals SET input", 2**60, 2**60 + 1),
+            ("finals SET input", 0, -1),
+        ):
+            stored(path, f"UPDATE {column} = {bad}")
+            with pytest.raises(RecordError, match="cannot read the ledger"):
+                ledger.meter(session="s1")
+            stored(path, f"UPDATE {column} = {good}")
+            assert ledger.meter(session="s1")
+        assert (5, 0, "") == ledger.health()
+        with database(path) as file:
+            file.execute("PRAGMA writable_schema = ON")
+            required = "replace(sql, 'error TEXT', 'error TEXT NOT NULL')"
+            file.execute(f"UPDATE sqlite_master SET sql = {required}")  # noqa: S608
+        ledger.close()
+
+        assert (5, 0, "NULL value in attempts.error") == ledger.health()
+        assert (5, 0, "") == ledger.health(thorough=False)
 
 
 def test_prompts_and_answers_are_not_in_the_file_unless_asked_for(path):
@@ -304,6 +342,7 @@ def test_on_a_full_disk_the_rows_wait_and_are_written_once_there_is_room(ledger,
     assert Spend(Decimal("0.5"), calls=2, by_source={"list": Decimal("0.5")}) == ledger.spend()
     assert [("a1", "ok"), ("a2", "ok")] == [(r["id"], r["status"]) for r in ledger.rows()]
     assert ["a1"] == stored(path)
+    assert (1, 2, "") == ledger.health()
 
     grow(100_000)
     ledger.append(attempt("a3"))

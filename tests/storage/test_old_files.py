@@ -10,6 +10,9 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from ledgers import attempt, stored
+
+from nbroute.storage.ledger import SqliteLedger
 
 WRITTEN = Path(__file__).parents[1] / "data" / "v0_1_0"
 FRANCE = "What is the capital of France?"
@@ -28,7 +31,7 @@ def router(old, opened):
     return opened(profile="simulated", ledger=old / "ledger.sqlite", session="sample-0.1.0")
 
 
-def test_a_ledger_has_what_was_spent_and_said_and_taught_and_is_written_on(router):
+def test_a_ledger_has_what_was_spent_and_said_and_taught_and_is_written_on(router, tmp_path):
     assert Decimal("0.0173") == router.spend().equivalent_usd.quantize(Decimal("0.0001"))
     assert {"SIMPLE", "COMPLEX", "FRONTIER"} <= set(router.spend("tier"))
     assert router.report().spend == router.spend()
@@ -43,6 +46,14 @@ def test_a_ledger_has_what_was_spent_and_said_and_taught_and_is_written_on(route
     router.route(FRANCE)
 
     assert 17 == len(router.ledger.rows())
+    with SqliteLedger(tmp_path / "new.sqlite") as new:
+        new.append(attempt())
+    made = "SELECT sql FROM sqlite_master WHERE sql <> '' ORDER BY name"
+    older, newer = (
+        [" ".join(one.split()) for one in stored(path, made)]
+        for path in (router.ledger.path, new.path)
+    )
+    assert older == newer
 
 
 def test_a_recording_answers_and_is_continued(old, opened):
