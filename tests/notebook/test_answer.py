@@ -241,6 +241,7 @@ WEB = "http://a/b_c?d=1&e=2"
         ("[![a](http://e/x)](http://b)", "[image not loaded: a (http://e/x)]", ["http://b"]),
         (f"see {WEB}. (http://x.y)", f"see {WEB}. (http://x.y)", [WEB, "http://x.y"]),
         ("[click](javascript:alert)", "[click](javascript:alert)", []),
+        ("[here](vscode:x) [b](/a.b)", "here (vscode:x) b (/a.b)", []),
     ],
 )
 def test_what_is_made_safe_reads_well_and_links_to_nothing_but_the_web(text, shown, addresses):

@@ -298,7 +298,7 @@ def harm_of(cell, source):
 
 def test_markup_in_answers_errors_and_the_names_of_the_settings_is_words(plain_shell, server):
     hostile = "<script>alert(1)</script> <img src=x onerror=alert(1)> ![x](http://e.example/x.png)"
-    name = "<img src=x onerror=alert(1)>|`$x$`"
+    name = '<img src=x onerror=alert(1)>|`$x$`" onfocus="alert(1)'
     Path("nbroute.toml").write_text(
         f"""
         [nbroute]
@@ -319,6 +319,7 @@ def test_markup_in_answers_errors_and_the_names_of_the_settings_is_words(plain_s
     for source in (
         "%%route --feature '<script>x</script>'\nhello",
         "%%route\nhello again",
+        "%%route_compare -s x -s y\nhello",
         *(f"%route {word}" for word in ("tiers", "spend feature", "log", "why", "report")),
     ):
         assert set() == harm_of(plain_shell, source), source

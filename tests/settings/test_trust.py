@@ -104,6 +104,28 @@ def test_a_found_file_sends_nothing_until_it_is_trusted_and_again_once_it_change
     assert "file" == opened().profile
 
 
+def test_no_folder_and_no_name_in_a_found_file_brings_marks_to_the_screen(
+    write, tmp_path, monkeypatch, capsys
+):
+    chosen = '[profiles."{}"]\nprovider = "openai"\n[nbroute]\nprofile = "{}"'
+    for lines in ('[nbroute]\n"{}" = 1', '[tiers."{}"]\nmax_tokens = 0', chosen):
+        write(lines.replace("{}", r"\u001b[2J\u202e\nx"))
+        try:
+            said = load().origin
+        except SettingsError as error:
+            said = str(error)
+        assert said.isprintable()
+        assert "[2J x" in said
+
+    folder = tmp_path / "a\x1b[2J\u202e\nb"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    (folder / "nbroute.toml").write_text(FILES)
+    said = load().origin
+    assert 0 == main(["trust", "--yes"])
+    assert all(map(str.isprintable, [said, load().origin, *capsys.readouterr().out.splitlines()]))
+
+
 WRITES = "writes the ledger '|reads and writes the cache '|records prompts and answers in '"
 PRICED = "counts gpt-5.5 at $0 in, $0 out per million tokens"
 FILES = '[nbroute]\nledger = "../../.bashrc"\ncache_file = "c"\nrecord = "r"\nclassifier_file = "n"'
