@@ -306,6 +306,18 @@ class Router(Engine):
         """
         return self._classifiers.teach(prompt, tier)
 
+    def forget(self, prompt: str) -> str:
+        """Take back what was taught of the prompt, for every session; the tier that it had.
+
+        SettingsError for a prompt that was never taught.
+        """
+        return self._classifiers.forget(prompt)
+
+    @property
+    def taught(self) -> dict[str, str]:
+        """The prompts taught in this session and others, newest last, each with its tier."""
+        return self._classifiers.taught()
+
     def label(
         self,
         result: RouteResult,
@@ -765,6 +777,17 @@ class Classifiers:
             if self._usual is not None:
                 self._usual = self._usual.taught(example)
         return example.tier
+
+    def forget(self, prompt: str) -> str:
+        """Use the prompt as an example no longer; the tier that it had."""
+        example = self._taught.forget(prompt)
+        with self._lock:
+            self._usual = self._examples = None
+        return example.tier
+
+    def taught(self) -> dict[str, str]:
+        """Prompts with their tiers; RecordError if they cannot be read."""
+        return {one.prompt: one.tier for one in self._taught.examples()}
 
     def fit(self, frame: Any, to: Path | None, seed: int) -> Fitted:
         """Learn from the labels; if better than the present classifier, it takes its place."""

@@ -20,9 +20,9 @@ ERRORS = """
     RequestRejected SettingsError TimedOut Unavailable UnknownModel"""
 ROUTER = """
     above allow_code amap aroute audit calibrate carry_out classifier classify close compare
-    doctor escalate explain fit fit_check go_on judge label labels ladder ledger map quality
+    doctor escalate explain fit fit_check forget go_on judge label labels ladder ledger map quality
     record recorder replaying report route session set_budget settle spend stream strengths
-    take_back teach what_if"""
+    take_back taught teach what_if"""
 
 
 def test_the_public_names_are_these_and_each_can_be_had():

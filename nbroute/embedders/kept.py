@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from nbroute.classify.examples import Example, tier_of
 from nbroute.embedders import content_key, sendable, summed, telling
-from nbroute.errors import BadReply, PromptError, RecordError
+from nbroute.errors import BadReply, PromptError, RecordError, SettingsError, did_you_mean
 from nbroute.locks import Lock
+from nbroute.report.table import one_line
 from nbroute.storage.database import Migration, SqliteFile
 from nbroute.types import Embedded, Embedder, Ladder, ProviderKind
 
@@ -201,21 +202,36 @@ class TaughtExamples:
         if not isinstance(prompt, str) or not prompt.strip():
             raise PromptError("there is no prompt to teach: give its text.")
         example = Example(sendable(prompt.strip()), ladder.find(str(tier)).name)
-        row = (self._clock(), example.prompt, example.tier, ladder.name)
+        self._keep(example.prompt, example.tier, ladder.name)
+        return example
+
+    def forget(self, prompt: str) -> Example:
+        """Record that the prompt is no example any more, on any ladder; the one that it was.
+
+        A line end counts as a space. SettingsError, with what is near, for one never taught.
+        """
+        known = {one_line(one.prompt): one for one in self.examples()}
+        found = known.get(one_line(sendable(prompt)))
+        if found is None:
+            raise SettingsError(f"{prompt.strip()!r:.80} was never taught{_near(prompt, [*known])}")
+        self._keep(found.prompt, None, "")
+        return found
+
+    def _keep(self, prompt: str, tier: str | None, ladder: str) -> None:
+        row = (self._clock(), prompt, tier, ladder)
         with self._file.connection("cannot keep the taught example in") as connection:
             connection.execute(
                 "INSERT INTO taught (ts, prompt, tier, ladder) VALUES (?, ?, ?, ?)", row
             )
-        return example
 
-    def examples(self, ladder: Ladder) -> tuple[Example, ...]:
-        """The latest tier taught for each prompt that fits the ladder, newest last."""
+    def examples(self, ladder: Ladder | None = None) -> tuple[Example, ...]:
+        """The latest tier taught for each prompt, newest last; only those that fit the ladder."""
         words: dict[str, Example] = {}
         query = "SELECT prompt, tier FROM taught ORDER BY id"
         for prompt, tier in self._file.fetch(query, lead="cannot read the taught examples"):
             if tier is None:
                 words.pop(prompt, None)
-            elif tier_of(tier, ladder) is not None:
+            elif ladder is None or tier_of(tier, ladder) is not None:
                 words.pop(prompt, None)
                 words[prompt] = Example(prompt, tier)
         return tuple(words.values())
@@ -223,3 +239,15 @@ class TaughtExamples:
     def close(self) -> None:
         """Close the file; a later use opens it again."""
         self._file.close()
+
+
+def _near(prompt: str, known: list[str]) -> str:
+    """The taught prompts that have the text within them or resemble it, else the newest."""
+    if not known:
+        return "; nothing has been taught"
+    within = [f"{one!r:.200}" for one in known if one_line(prompt).lower() in one.lower()]
+    if within:
+        return f": did you mean {' or '.join(within[-3:])}?"
+    hint = did_you_mean(one_line(prompt), known)
+    newest = f"; the last one taught is {known[-1]!r:.200}"
+    return f": {hint}" if hint.startswith("did you mean") else newest

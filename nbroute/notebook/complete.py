@@ -8,6 +8,7 @@ from typing import Any
 
 _CELL = re.compile(r"\s*%%(route(?:_compare)?)(?:\s|$)")
 _LINE = re.compile(r"\s*(?:[\w.,\s]+=\s*)?%route(?:\s+(.*))?$", re.DOTALL)
+_FORGETS = re.compile(r"(teach|threads)\s+forget\s+(.*)", re.DOTALL)
 _WORD = re.compile(r"(?:^|(?<=[\s=]))[^\s=]*$")
 _FIELD = re.compile(r"\{\{\s*(\w*)$")
 
@@ -40,7 +41,7 @@ _ARGUMENTS = {
     "use": "profiles",
     "key": "keys",
     "escalate": "tiers",
-    "teach": "tiers",
+    "teach": "lessons",
     "tiers": "tiers",
     "threads": "threads",
     "vote": "votes",
@@ -130,6 +131,8 @@ def _in_cell(magic: str, rest: str) -> tuple[str, str]:
 
 
 def _in_line(rest: str) -> tuple[str, str]:
+    if forgets := _FORGETS.match(rest):
+        return forgets[2], {"teach": "taught", "threads": "threads"}[forgets[1]]
     *earlier, fragment = re.split(r"\s+", rest)
     if not earlier:
         return fragment, "subcommands"

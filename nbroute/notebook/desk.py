@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -21,6 +22,7 @@ from nbroute.notebook.comparing.desk import Comparing
 from nbroute.notebook.lines import Scale
 from nbroute.notebook.screens import Screen, front_end, is_live, message_of, run_of
 from nbroute.notebook.versions import Version, Versions, side_by_side, versions_table
+from nbroute.report.table import one_line
 from nbroute.router import Router
 from nbroute.settings import Settings
 from nbroute.settings.profiles import BUILT_IN, FILE
@@ -280,6 +282,8 @@ class Desk:
             "compare_options": options.COMPARE.flags,
             "subcommands": commands,
             "tiers": self.router.ladder.names,
+            "lessons": (*self.router.ladder.names, "forget"),
+            "taught": self._taught(),
             "models": tuple(dict.fromkeys(model for tier in tiers for model in tier.models)),
             "profiles": tuple(BUILT_IN),
             "keys": tuple(name for name, one in BUILT_IN.items() if one.api_key_env),
@@ -295,6 +299,12 @@ class Desk:
             "variables": tuple(users(space)),
             "systems": names.prompts(),
         }
+
+    def _taught(self) -> tuple[str, ...]:
+        """The prompts that were taught, each on one line; none if they cannot be read."""
+        with contextlib.suppress(NbrouteError):
+            return tuple(map(one_line, self.router.taught))
+        return ()
 
     def was_shown(self, result: object) -> bool:
         """Whether the running cell has shown this; a user's own object is not asked anything."""

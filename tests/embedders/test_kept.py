@@ -137,8 +137,9 @@ def test_the_later_word_on_a_prompt_wins_among_those_for_this_ladder(path):
 
     assert (Example("b", "SIMPLE"), Example("a", "COMPLEX")) == taught.examples(FOUR)
     assert Example("b", "HIGH") in taught.examples(two)
-    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
-        connection.execute("INSERT INTO taught (ts, prompt, ladder) VALUES (8, 'a', '')")
+    taught.teach("Sort\n my mail", "SIMPLE", FOUR)
+    assert Example("a", "COMPLEX") == taught.forget(" a ")
+    assert Example("Sort\n my mail", "SIMPLE") == TaughtExamples(path).forget("Sort my mail")
     assert (Example("b", "SIMPLE"),) == taught.examples(FOUR)
 
 

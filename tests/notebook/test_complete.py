@@ -28,6 +28,9 @@ OFFERED = [
     ("x = 1\nspent = %route sp", ["x = 1\nspent = %route spend"]),
     ("%route label o", ["%route label overkill", "%route label off"]),
     ("%route label #1 o", ["%route label #1 overkill", "%route label #1 off"]),
+    ("%route teach f", ["%route teach FRONTIER", "%route teach forget"]),
+    ("%route teach forget Sort my", ["%route teach forget Sort my mail"]),
+    ("%route threads forget t", ["%route threads forget trip"]),
     ("%route init -", ["%route init --force"]),
     ("%route spend d", ["%route spend day"]),
     ("%route key open", ["%route key openrouter", "%route key openai"]),
@@ -52,6 +55,8 @@ def completed(shell, text):
 def test_what_fits_the_place_is_offered_and_no_python_in_prose(shell, jedi):
     Path("nbroute.toml").write_text('[prompts]\nreviewer = "You review code."\n')
     run(shell, "%%route_compare SIMPLE MEDIUM\nhello")
+    run(shell, "%%route --thread trip\nhello")
+    run(shell, "%route teach SIMPLE Sort my mail")
     run(shell, "answer = article = 1\nimport math\nfrom textwrap import dedent")
     run(shell, "class Kind:\n    pass\ndef is_short(answer):\n    return True")
     shell.Completer.use_jedi = jedi

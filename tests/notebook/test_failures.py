@@ -101,6 +101,7 @@ LINES = [
     ("%route label", "%route label takes good, bad, too weak or overkill"),
     ("%route classify", "takes a text"),
     ("%route teach LOW", "nothing has been routed yet"),
+    ("%route teach forget hello", "'hello' was never taught; nothing has been taught"),
     ("%route threads forget", "forget NAME"),
     ("%route tiers LOW=a low=b", "has LOW twice"),
     ("%route spend colour", "colour"),

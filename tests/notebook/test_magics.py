@@ -187,6 +187,13 @@ def test_the_session_with_its_budget_and_features_continues_after_use(shell):
     assert "1 call " in run(shell, "%route spend")[0]
 
 
+NEAR = {
+    "quibble the frobnicator of a third kind": ": did you mean 'Quibble the frobnicator of the",
+    "frobnicator": ": did you mean 'Quibble the frobnicator of the third kind.'?",
+    "x": f"; the last one taught is '{FACT}'",
+}
+
+
 def test_a_prompt_is_taught_and_found_again_the_last_one_where_none_is_given(shell):
     prompt = "Quibble the frobnicator of the third kind."
     assert "example of FRONTIER" in run(shell, f"%route teach frontier {prompt}")[0]
@@ -194,3 +201,9 @@ def test_a_prompt_is_taught_and_found_again_the_last_one_where_none_is_given(she
 
     run(shell, f"%%route\n{FACT}")
     assert "capital of Norway" in run(shell, "%route teach COMPLEX")[0]
+    for text, near in NEAR.items():
+        assert f"was never taught{near}" in run(shell, f"%route teach forget {text}")[0]
+    for text in ("", f" {prompt}"):
+        assert "no longer an example of" in run(shell, f"%route teach forget{text}")[0]
+        assert "you taught" not in run(shell, f"%route classify {text or FACT}")[0]
+    assert "was never taught; nothing has been" in run(shell, "%route teach forget")[0]

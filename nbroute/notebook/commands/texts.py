@@ -49,19 +49,21 @@ def playground(desk: Desk, rest: str) -> Any:
 
 
 @command(
-    "TIER [TEXT]",
+    "TIER|forget [TEXT]",
     "SIMPLE What is 2 + 2?",
     "router.teach('What is 2 + 2?', 'SIMPLE')",
     takes_text=True,
 )
 def teach(desk: Desk, rest: str) -> str:
-    """Teach which tier a text, or the last prompt, needs."""
+    """Teach which tier a text, or the last prompt, needs; forget takes it back."""
     tier, text = (*rest.split(None, 1), "", "")[:2]
     if not tier:
-        raise SettingsError("`%route teach` takes a tier, and a text or the last prompt")
+        raise SettingsError("`%route teach` takes a tier or forget, and a text or the last prompt")
     if not text and desk.last is None:
-        raise SettingsError("nothing has been routed yet; give a text: `%route teach TIER TEXT`")
+        raise SettingsError(f"nothing has been routed yet; give a text: `%route teach {tier} TEXT`")
     told = interpolate(text.strip(), desk.shell.user_ns) if text else desk.answer().prompt
+    if tier == "forget":
+        return f"no longer an example of {desk.router.forget(told)}: {shortened(told, 60)}"
     known = desk.router.teach(told, tier)
     return f"kept as an example of {known}: {shortened(told, 60)}"
 
