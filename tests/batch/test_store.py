@@ -65,6 +65,12 @@ def test_other_options_do_not_go_into_the_same_file_and_fresh_begins_anew(router
     assert before == to.read_bytes()
     (row,) = map_prompts(router, ["a"], to=to, tier="MID", fresh=True)
     assert "MID" == row.tier
+    (notes := Path("notes.sqlite")).write_text("my notes, not a database")
+    for foreign in (notes, router.ledger.path):
+        before = foreign.read_bytes()
+        with pytest.raises(SettingsError, match="is not an nbroute batch"):
+            map_prompts(router, ["a"], to=foreign, fresh=True)
+        assert before == foreign.read_bytes()
 
 
 def test_a_parquet_file_has_all_rows_in_order_and_typed(router, server, tmp_path):
