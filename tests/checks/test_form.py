@@ -34,6 +34,7 @@ def test_good_answers_about_doubt_pass_and_refusals_and_doubts_in_ten_languages_
              f"says {said!r} at character 26")
             for said in ["I’m not Sure", *(f"I{mark}m not sure" for mark in "'ʼ＇´")]
         ],
+        ("I don't know isotopes well.", {}, "unsure", "says \"I don't know\" at character 0"),
         ("Ann: Hm.\nBen: No.\n`Hm.` I don't know.", {}, "unsure",
          "says \"I don't know\" at character 24"),
         ("Well, the first thing to do is", {"finish_reason": "content_filter"}, "refusal",
@@ -61,6 +62,7 @@ MARKS += ["\n```\n{}\n```\n", "\n> {}\n", "\n| {} |\n"]
 )
 def test_what_is_quoted_or_in_code_or_in_a_table_is_not_the_answers_own(failing, quoted):
     assert failing(f"The usual words are: {quoted} They are honest.") is None
+    assert failing("我不知道的意思是没有答案，这句话很常用。") is None
     assert failing("The usual words are these. I don't know. They are honest.") is not None
 
 

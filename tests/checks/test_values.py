@@ -13,7 +13,7 @@ VALUES = {
     '{"answer": 1000.0, "sure": true}': "1000",
     '{"reasoning": "it is \\frac", "answer": "\\frac{1}{2}"': "0.5",
     '{"answer": "\\"ab\\""}': "'ab'",
-    r'{"answer": "\d is \"x\" here"}': r'\d is "x" here',
+    r'{"answer": "\d is \"x\\y\" here"}': r'\d is "x\y" here',
     "**Answer:** B) 12 cm": "B",
     "The answer is 1,234.50 dollars.": "1234.5",
     "Therefore the answer is $42$.": "42",

@@ -1,14 +1,12 @@
-"""Ledgers that were damaged or forged: no call stops, and no other error is raised."""
+"""Ledgers with forged rows: no call stops, and no other error is raised."""
 
 from __future__ import annotations
 
 import contextlib
-import random
 import sqlite3
 from dataclasses import replace
 
 import pytest
-from damage import mutated
 from ledgers import attempt
 
 from nbroute.errors import RecordError
@@ -52,16 +50,6 @@ def refused(path):
                 said.append(str(error))
     assert all(path.name in one and "\n" not in one for one in said)
     return len(said)
-
-
-def test_a_ledger_with_changed_bytes_stops_no_call(tmp_path, ledger):
-    found = set()
-    for seed in range(12):
-        path = tmp_path / f"{seed}.sqlite"
-        path.write_bytes(mutated(ledger, random.Random(seed)))  # noqa: S311 - no secret
-        found.add(refused(path) > 0)
-
-    assert {True, False} == found
 
 
 @pytest.mark.parametrize("forged", FORGED)

@@ -28,21 +28,6 @@ from nbroute.storage.ledger import SqliteLedger
 from nbroute.storage.schema import KINDS, m001_attempts
 from nbroute.types import Attempt, Price
 
-amounts = st.decimals(0, 1000, places=9) | st.none()
-words = st.text(st.characters(exclude_categories=["Cs"]))
-
-
-@settings(deadline=None, max_examples=50)
-@given(text=words, reason=words, cost=amounts, latency=st.floats(0, 1e9), cached=st.booleans())
-def test_an_attempt_comes_back_as_it_went_in(text, reason, cost, latency, cached):
-    given_one = attempt(text=text, reason=reason, cost_usd=cost, latency_ms=latency, cached=cached)
-    with SqliteLedger(None, store_text=True) as ledger:
-        ledger.append(given_one)
-        (row,) = ledger.rows()
-
-    assert given_one == Attempt(**row)
-
-
 MOST = {"int": 2**53, "float": 1e12, "Decimal": Decimal(-(10**9)), "bool": True}
 
 
@@ -282,8 +267,19 @@ def test_what_cannot_be_recorded_is_kept_in_memory_and_counts(garbage, name):
         assert [said()] == ledger.labels(session="s1")
 
 
-def test_a_late_row_that_cannot_be_written_for_any_reason_is_logged(path, monkeypatch, caplog):
+def test_late_rows_are_all_written_and_one_that_cannot_be_is_logged(path, monkeypatch, caplog):
     with SqliteLedger(path) as ledger:
+        with ledger.gathering():
+            ledger.append(attempt("a1"))
+        assert ["a1"] == stored(path)
+        with ledger.gathering():
+            ledger.append(attempt("a2"))
+            ledger.append(attempt("a3", status="running"))
+            assert ["a1", "a2", "a3"] == stored(path)  # before it is sent
+            for number, read in enumerate((ledger.rows, ledger.spend, ledger.health)):
+                ledger.append(attempt(f"b{number}"))
+                read()
+                assert f"b{number}" == stored(path)[-1]
         monkeypatch.setattr(ledger, "append_all", Mock(side_effect=RuntimeError("no such luck")))
         with ledger.gathering():
             ledger.append(attempt())
