@@ -22,11 +22,11 @@ from msgspec import Meta
 
 from nbroute.costs import GROUPS, Costs, Place, costs
 from nbroute.decoding import decode
-from nbroute.errors import NbrouteError, SettingsError
+from nbroute.errors import NbrouteError, SettingsError, did_you_mean
 from nbroute.pricing import describe, format_usd, read_usd
 from nbroute.report import Spend
 from nbroute.report.table import GAP, columns, counted, one_line, seconds, text_table
-from nbroute.settings import trust
+from nbroute.settings import known_profiles, trust
 from nbroute.settings.model import named_path
 from nbroute.storage import content
 from nbroute.types import Cost, CostSource
@@ -253,6 +253,8 @@ def _run(options: argparse.Namespace) -> int:
         raise SettingsError(
             f"the executed notebook would overwrite {str(path)!r}: name another folder with --out"
         )
+    if options.profile:
+        _check_profile(options.profile, path.absolute().parent)
     with _writing(out):
         out.mkdir(parents=True, exist_ok=True)
     if options.solved:
@@ -277,6 +279,15 @@ def _run(options: argparse.Namespace) -> int:
     if failure:
         _say(failure)
     return 1 if failure else 0
+
+
+def _check_profile(name: str, folder: Path) -> None:
+    """SettingsError for a profile that the kernel, which runs in that folder, would not know."""
+    with contextlib.chdir(folder):
+        known, aside = known_profiles()
+    if name not in known:
+        hint = f"{did_you_mean(name, known)}{f' ({aside})' if aside else ''}"
+        raise SettingsError(f"--profile {name!r:.80} is not a profile; {hint}")
 
 
 def _read(path: Path) -> Any:

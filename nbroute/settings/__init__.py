@@ -32,11 +32,20 @@ from nbroute.settings.profiles import (
     choose,
     configured,
     describe_choice,
+    profiles_of,
 )
 from nbroute.settings.trust import find, is_file, user_folder
 from nbroute.types import Ladder, Target, Tier
 
-__all__ = ["AUTO", "ProviderSettings", "Settings", "base_ladder", "load", "replayed"]
+__all__ = [
+    "AUTO",
+    "ProviderSettings",
+    "Settings",
+    "base_ladder",
+    "known_profiles",
+    "load",
+    "replayed",
+]
 
 #: The model's name on tiers whose models are only known when the endpoint is asked.
 AUTO = "auto"
@@ -71,14 +80,7 @@ def load(
     be used, RecordError for a recording.
     """
     environ = environ if isinstance(environ, Environment) else Environment(environ)
-    if named := path or environ.get("NBROUTE_CONFIG"):
-        file = named_path("settings" if path else "NBROUTE_CONFIG", named)
-        if not is_file(file):
-            said = "" if path else "NBROUTE_CONFIG: "
-            raise SettingsError(f"{said}there is no settings file {str(named)!r}; correct the path")
-        document, aside = read_document(file), ""
-    else:
-        document, aside = find(folder, environ)
+    document, aside = _document(path, folder, environ)
     providers = configured(document, environ)
     _check_providers(document, providers)
     try:
@@ -139,6 +141,25 @@ def load(
     if recording is not None:
         settings = replayed(settings, recording.absolute())
     return replace(settings, origin=f"{settings.origin}; {aside}") if aside else settings
+
+
+def _document(
+    path: str | Path | None, folder: Path | None, environ: Environment
+) -> tuple[Document, str]:
+    """The settings file, and why one that was found was set aside."""
+    if named := path or environ.get("NBROUTE_CONFIG"):
+        file = named_path("settings" if path else "NBROUTE_CONFIG", named)
+        if not is_file(file):
+            said = "" if path else "NBROUTE_CONFIG: "
+            raise SettingsError(f"{said}there is no settings file {str(named)!r}; correct the path")
+        return read_document(file), ""
+    return find(folder, environ)
+
+
+def known_profiles() -> tuple[list[str], str]:
+    """The profiles there are in the working folder, and why a file was set aside."""
+    document, aside = _document(None, None, ENVIRONMENT)
+    return profiles_of(document, configured(document, ENVIRONMENT)), aside
 
 
 def replayed(settings: Settings, path: Path) -> Settings:

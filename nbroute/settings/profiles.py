@@ -135,6 +135,12 @@ class Choice:
     offline: bool
 
 
+def profiles_of(document: Document, providers: Providers) -> list[str]:
+    """The names that a profile can have."""
+    own = any("provider" in tier for tier in document.tiers.values())
+    return [*providers, *document.profiles, *([FILE] if own else [])]
+
+
 def choose(
     document: Document,
     providers: Providers,
@@ -157,7 +163,7 @@ def choose(
     said = None if given and (own or pinned) else environ.get("NBROUTE_PROFILE") or None
     wanted = said if asked is None else asked
     named = own if wanted is None else wanted
-    allowed = [*providers, *document.profiles, *([FILE] if first else [])]
+    allowed = profiles_of(document, providers)
     if wanted is None:
         document.check("[nbroute] profile", own, allowed, "is not a profile")
     else:

@@ -170,13 +170,28 @@ def test_a_file_that_is_not_a_notebook_is_one_line(tmp_path, capsys):
 def test_what_cannot_be_read_written_or_pulled_is_one_line_before_anything_runs(
     tmp_path, capsys, monkeypatch
 ):
-    missing, lesson = tmp_path / "none.ipynb", written(tmp_path / "lesson.ipynb", "1")
+    folder = tmp_path / "lessons"
+    folder.mkdir()
+    (folder / "nbroute.toml").write_text('[profiles.mine]\nprovider = "simulated"\n')
+    missing, lesson = tmp_path / "none.ipynb", written(folder / "lesson.ipynb", "1")
     before = lesson.read_bytes()
     file = tmp_path / "file"
     file.write_text("")
     told = {
         ("run", missing): f"cannot read the notebook '{missing}': No such file or directory",
-        ("run", lesson, "--out", tmp_path): f"the executed notebook would overwrite '{lesson}': "
+        (
+            "run",
+            lesson,
+            "--profile",
+            "locl",
+        ): "--profile 'locl' is not a profile; did you mean 'local'",
+        (
+            "run",
+            lesson,
+            "--profile",
+            "mime",
+        ): "--profile 'mime' is not a profile; did you mean 'mine'",
+        ("run", lesson, "--out", folder): f"the executed notebook would overwrite '{lesson}': "
         "name another folder with --out",
         ("run", lesson, "--out", file): f"cannot write to '{file}': File exists; name another "
         "folder with --out",
