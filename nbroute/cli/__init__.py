@@ -20,6 +20,7 @@ from typing import Annotated, Any, Literal, cast
 import msgspec
 from msgspec import Meta
 
+import nbroute
 from nbroute.costs import GROUPS, Costs, Place, costs
 from nbroute.decoding import decode
 from nbroute.errors import NbrouteError, SettingsError, did_you_mean
@@ -93,6 +94,7 @@ def _say(words: str) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="nbroute", description="Model routing in notebooks.")
+    parser.add_argument("--version", nargs=0, action=_Version, help="show which nbroute this is")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     words = commands.add_parser("pull", help="download a model file for the local profile")
@@ -158,6 +160,14 @@ def _parser() -> argparse.ArgumentParser:
     words.add_argument("--yes", action="store_true", help="do not ask")
     words.set_defaults(command=_check_endpoint)
     return parser
+
+
+class _Version(argparse.Action):
+    """Print the version and end; it is looked up only then."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        print(f"nbroute {nbroute.__version__}")
+        parser.exit()
 
 
 def _path(text: str) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from importlib.metadata import version
 
 import nbformat
 import pytest
@@ -222,6 +223,12 @@ def test_wrong_usage_ends_with_2(capsys, words, said):
     assert 2 == caught.value.code
     assert "usage: nbroute" in told
     assert said in told
+
+
+def test_the_version_is_the_packages(capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["--version"])
+    assert (0, f"nbroute {version('nbroute')}\n") == (caught.value.code, capsys.readouterr().out)
 
 
 def test_help_names_the_commands_and_imports_nothing_heavy():
