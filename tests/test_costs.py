@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+from decimal import Decimal
 
 import pytest
 from cells import outputs
@@ -69,6 +70,13 @@ def test_money_is_totalled_by_tier_model_notebook_and_cell(write):
     rows = [(row["notebook"], row["cell"], row["execution"]) for row in found.rows("cell")]
     assert [(str(one), 1, 1), (str(one), 2, 7), (str(two), 2, 1)] == rows
     assert (60, 30) == found.total.tokens
+    call = {"notebook": str(one), "cell": 1, "execution": 1, "result": "r1", "ts": 1.0} | CALL
+    del call["provider"], call["error"], call["latency_ms"]
+    assert (call, Decimal("0.25")) == (found.rows()[0], found.calls[0].cost_usd)
+    assert f"{two}, cell 2 [1]" == str(found.calls[2].place)
+    line = {"model": "openai/gpt-4o-mini", "calls": 1, "cached_calls": 0, "input_tokens": 20}
+    line |= {"output_tokens": 10, "usd": 0.25, "equivalent_usd": 0.0, "unknown_calls": 0}
+    assert line == found.rows("model")[1]
     with pytest.raises(SettingsError, match="did you mean 'tier'"):
         found.by("tiers")
 

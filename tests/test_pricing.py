@@ -45,7 +45,7 @@ ANYBODYS = """
 HOSTED = """
     mistral/mistral-large-latest groq/llama-3.1-8b-instant groq/openai/gpt-oss-20b
     deepseek/deepseek-chat accounts/fireworks/models/deepseek-v3p2 perplexity/sonar
-    fireworks_ai/accounts/fireworks/models/deepseek-v3p2
+    fireworks_ai/accounts/fireworks/models/deepseek-v3p2 fireworks_ai/deepseek-v3p2
     together_ai/meta-llama/Llama-3.3-70B-Instruct-Turbo"""
 
 
@@ -68,6 +68,7 @@ NAMES = {
         gemini/gemini-2.5-flash models/gemini-2.5-flash google/gemini-2.5-flash
         vertex_ai/gemini-2.5-flash google-ai-studio/gemini-2.5-flash
         google-vertex-ai/google/gemini-2.5-flash openrouter/google/gemini-2.5-flash""",
+    ("openrouter", "google/gemini-2.5-pro"): "gemini-2.5-pro google/gemini-2.5-pro-preview",
     ("openrouter", "x-ai/grok-4.5"): "xai/grok-4.5 grok/grok-4.5 x-ai/grok-4.5 grok-4.5",
 }
 
@@ -134,6 +135,7 @@ def test_the_list_has_a_date_prices_and_context_windows():
     assert 128_000 == pricing.context_of(MINI)
     assert 128_000 == pricing.context_of(replace(local, reference="openai:gpt-4o"))
     assert pricing.context_of(local) is None
+    assert list_price("openai", "whisper-1") is None  # it is not priced by tokens
 
 
 # What a call costs
@@ -251,6 +253,9 @@ def test_tokens_are_estimated_by_the_width_of_characters_in_utf_8(text):
 def test_the_fewest_tokens_of_a_text_are_close_to_what_it_has_and_never_more(text, tokens):
     assert tokens / 2 < pricing.fewest_tokens(text) <= tokens
     assert pricing.least_tokens(text) <= tokens
+    least = {"-" * 136: 2, "ab1" * 20: 30, "北京是": 1.5, "1234567": 7 / 3, "ab" * 20: 4, "😀😀": 2}
+    least |= {"-" * 132: 1, "ab" * 14: 1, "get_it, 'or not'": 6, "+" * 8: 1, "": 0, "a \n b": 3}
+    assert least == {text: pricing.fewest_tokens(text) for text in least}
 
 
 # Amounts

@@ -11,6 +11,54 @@ from loopback import Reply
 from nbroute import errors
 from nbroute.types import Text
 
+#: The row of a call of LOW that was answered, but for what differs each time.
+ROW = dict.fromkeys(("answered_by", "comparison", "effort", "error", "feature", "logprob"))
+ROW |= dict.fromkeys(("parent", "prompt", "rating", "reasoning", "reserved_usd", "text", "thread"))
+ROW |= dict.fromkeys(("cached", "escalated", "tokens_estimated"), False)
+ROW |= {"classifier": "<lambda>", "reason": "<lambda>: says LOW", "msg_hash": "2cf24dba5fb0"}
+ROW |= {"tier": "LOW", "model": "small", "provider": "loop", "provider_kind": "remote"}
+ROW |= {"input_tokens": 10, "output_tokens": 20, "cached_tokens": 0, "reasoning_tokens": 0}
+ROW |= {"price_input": 1, "price_output": 2, "cost_usd": Decimal("0.00005")}
+ROW |= {"cost_source": "configured", "generation": "gen-1", "finish_reason": "stop"}
+ROW |= {"purpose": "answer", "strategy": "direct", "status": "ok"}
+USAGE = {"prompt_tokens": 10, "completion_tokens": 20}
+
+
+def differs(row, other=ROW):
+    """What of the row is not as in the other one."""
+    return {name: row[name] for name in other if row[name] != other[name]}
+
+
+def test_a_row_has_all_of_an_answer_from_its_model_the_cache_or_a_fallback(router, server):
+    usage = USAGE | {"prompt_tokens_details": {"cached_tokens": 4}}
+    server.reply(id="gen-1", usage=USAGE, delay=0.05)
+    server.reply(status=503, error="down")
+    details = {"completion_tokens_details": {"reasoning_tokens": 5}, "total_tokens": 30}
+    server.reply(id="gen-2", usage=usage | details, model="real", cost=0.25, pause=0.01)
+    router.route("hello")
+    first = router.route("hello")
+    asked = {"thread": "t", "feature": "f", "comparison": "c", "effort": "low"}
+    router.route("hello", checks=["rating", "logprob"], **asked)
+    router.escalate(first)
+
+    plain, cached, failed, fallback, above = router.ledger.rows()
+    assert {} == differs(plain)
+    assert {*plain} - {*ROW} == {"id", "ts", "session", "result", "latency_ms", "ttft_ms"}
+    assert 50 <= plain["ttft_ms"] <= plain["latency_ms"] < 5000
+    assert {"cached": True, "generation": None, "cost_usd": 0} == differs(cached)
+    assert (0, None) == (cached["latency_ms"], cached["ttft_ms"])
+    told = differs(failed, ROW | asked)
+    assert told.pop("error").startswith("Unavailable: 127.0.0.1")
+    nothing = {"input_tokens": 0, "output_tokens": 0, "cost_usd": 0, "cost_source": "estimated"}
+    nothing |= {"status": "error", "generation": None, "finish_reason": None}
+    assert nothing == told
+    told = {"model": "small-2", "answered_by": "real", "generation": "gen-2", "logprob": -0.1}
+    told |= {"cached_tokens": 4, "reasoning_tokens": 5, "price_input": None, "price_output": None}
+    told |= {"cost_usd": Decimal("0.25"), "cost_source": "billed"}
+    assert told == differs(fallback, ROW | asked)
+    assert fallback["result"] == failed["result"] != plain["result"]
+    assert first.id == above["parent"]
+
 
 def test_a_running_attempt_is_in_the_ledger_as_far_as_it_is(router, server, monkeypatch):
     monkeypatch.setattr("nbroute.engine.dispatch.PROGRESS_EVERY", 0)
@@ -25,9 +73,6 @@ def test_a_running_attempt_is_in_the_ledger_as_far_as_it_is(router, server, monk
     router.route("hello", observe=look)
 
     assert [("running", False), ("running", True), ("running", True)] == during
-    (row,) = router.ledger.rows()
-    assert ("ok", None, None) == (row["status"], row["prompt"], row["text"])  # unless asked
-    assert 12 == len(row["msg_hash"])
 
 
 def test_a_stop_from_another_thread_keeps_what_had_arrived(router, server):
@@ -43,8 +88,44 @@ def test_a_stop_from_another_thread_keeps_what_had_arrived(router, server):
         router.route("hello", observe=watch, cancel=cancel)
     assert "one two" == caught.value.result.text.strip()
     (row,) = router.ledger.rows()
-    assert ("interrupted", "estimated") == (row["status"], row["cost_source"])
-    assert row["cost_usd"] > 0
+    stopped = {"status": "interrupted", "error": "stopped by the user", "finish_reason": None}
+    counted = {"input_tokens": 5, "output_tokens": 2, "tokens_estimated": True}
+    counted |= {"cost_source": "estimated", "cost_usd": Decimal("0.000009")}
+    assert stopped | counted == differs(row, ROW | {"generation": "chatcmpl-loopback"})
+
+
+LONG, WIDE = "word " * 1000, "word" * 2048
+OURS = "this is an estimate by our own count"
+CUT = "larger context window (Ollama: num_ctx or OLLAMA_CONTEXT_LENGTH)"
+
+
+@pytest.mark.parametrize(
+    ("prompt", "text", "counted", "kept", "told"),
+    [
+        ("Hi", "Paris.", (1, 1), (1, 1), ""),
+        ("Hi", "Paris.", (0, 0), (1, 2), ""),
+        (LONG, LONG, (625, 625), (625, 625), ""),
+        (LONG, "ok", (624, 1), (1250, 1), "read 624 tokens of a prompt of about 1,250: the server"),
+        (LONG, "ok", (512, 1), (1250, 1), CUT),
+        (LONG, "ok", (511, 1), (1250, 1), OURS),
+        (LONG, LONG, (1250, 0), (1250, 1250), ""),
+        (LONG, LONG, (9, 624), (1250, 1250), "count; large counted 624 tokens in an answer of"),
+        (f"{WIDE}word", "ok", (2048, 1), (2049, 1), CUT),
+        (WIDE, "ok", (2048, 1), (2048, 1), ""),
+        ("word" * 31, "word" * 32, (1, 15), (1, 32), f"answer of about 32: {OURS}"),
+    ],
+)
+def test_a_count_below_that_of_any_tokenizer_is_not_paid_by(  # noqa: PLR0917 - a table
+    router, server, prompt, text, counted, kept, told
+):
+    server.reply(text=text, usage=dict(zip(USAGE, counted, strict=True)))
+    result = router.route(prompt, tier="TOP", max_tokens=2000)
+
+    assert kept == (result.usage.input_tokens, result.usage.output_tokens)
+    assert told in " | ".join(result.notices)
+    assert bool(told) == bool(result.notices)
+    assert (kept != counted) == result.usage.estimated == (result.cost_source == "estimated")
+    assert Decimal(kept[0] * 10 + kept[1] * 30) / 10**6 == result.cost_usd
 
 
 @pytest.mark.parametrize("strategy", ["direct", "consensus"])

@@ -68,6 +68,7 @@ def test_a_tier_chosen_by_hand_holds_for_a_follow_up_and_no_longer(levels):
     assert ["MID", "MID", "LOW"] == [raised.tier, follow.tier, new.tier]
     assert 3 == len(levels.threads.turns("t"))
     assert "stays on MID, which you chose" in follow.decision.reason
+    assert "TOP" == levels.route("And a proof of it?", thread="t").tier
 
 
 def test_a_history_that_does_not_fit_is_trimmed_with_a_notice(make_router, server):
@@ -117,3 +118,26 @@ def test_many_threads_of_one_router_lose_no_call_and_no_turn(router, server):
     assert {f"hello {n}" for n in range(16)} == {t.prompt for t in router.threads.turns("shared")}
     assert 16 == len({result.id for result in results}) == len(server.requests)
     assert 16 == router.spend().calls
+
+
+def test_the_results_of_a_session_are_watched_sorted_and_handed_on(router, make_router, caplog):
+    seen, history = [], router.history
+
+    def breaks():
+        seen.append(len(history.results()))
+        raise ValueError("boom")
+
+    forget = history.watch(breaks)
+    first, second = router.route("one", thread="t"), router.route("two", notices=["By the way."])
+    router.route("a verdict", purpose="judge")
+    forget()
+    third = router.route("three")
+    history.arrange([third.id, "unknown", first.id])
+    router.set_budget(1)
+    other = make_router()
+    other.go_on(router)
+
+    assert ([1, 2], ("By the way.",)) == (seen, second.notices)
+    assert "a watcher of the session failed" in caplog.text
+    assert (third, second, first) == other.history.results()
+    assert (1, ("t",)) == (other.limits.budget_usd, other.threads.names())

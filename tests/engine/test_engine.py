@@ -12,6 +12,7 @@ from loopback import Reply
 from waiting import until
 
 from nbroute import errors, types
+from nbroute.report import Spend
 from nbroute.types import Attempted, Classified, Done, Ladder, Message, Notice, Sent, Text, Tier
 
 USAGE = {"prompt_tokens": 1000, "completion_tokens": 500, "total_tokens": 1500}
@@ -23,15 +24,23 @@ def test_an_answer_comes_with_tier_model_tokens_and_cost(router, server):
     seen = []
     result = router.route("What is the capital of France?", observe=seen.append)
 
-    assert [Classified, Sent, Text, Attempted, Done] == [type(event) for event in seen]
-    assert result == seen[-1].result
-    assert ("Paris.", "LOW", "small") == (result.text, result.tier, result.model)
-    assert (1000, 500) == (result.usage.input_tokens, result.usage.output_tokens)
-    assert (Decimal("0.002"), "configured") == (result.cost_usd, result.cost_source)
-    assert (False, False) == (result.cached, result.escalated)
+    decision, low = types.Decision("LOW", "<lambda>", "<lambda>: says LOW"), LADDER.tiers[0]
+    (answer,) = result.attempts
+    plan = types.Plan("direct", (types.Step(low, low.targets),))
+    told = [Classified(decision, plan), Sent("LOW", "small"), Text("Paris."), Attempted(answer)]
+    assert [*told, Done(result)] == seen
+    made = (decision, plan, types.Options(), (answer,))
+    rungs = (types.Rung("LOW", answer.id, result.verdicts),)
+    asked = (result.id, "What is the capital of France?", "Paris.")
+    assert types.RouteResult(*asked, *made, rungs, answer.id) == result
+    assert (result,) == router.history.results()
+    assert ("LOW", "small", False) == (result.tier, result.model, result.escalated)
     report = router.report()
+    assert report is router.report()
     assert ("TOP", Decimal("0.023")) == (report.baseline, report.saving.usd)
-    assert Decimal("0.002") == router.spend("tier")["LOW"].usd
+    paid = Decimal("0.002")
+    spent = Spend(paid, calls=1, by_source={"configured": paid})
+    assert (spent, {"LOW": spent}) == (router.spend(), router.spend("tier"))
 
 
 def test_a_request_is_the_tiers_but_for_what_the_caller_says(router, make_router, server):
@@ -130,6 +139,22 @@ def test_a_model_classifier_is_paid_for_decides_and_is_never_the_answer(make_rou
     assert ["classify", "answer"] == [attempt.purpose for attempt in result.attempts]
     assert Decimal("0.002") + Decimal("0.025") == result.cost_usd
     assert ("", Decimal("0.002")) == (caught.value.result.text, caught.value.result.cost_usd)
+    assert 3 == len(server.requests)
+    # A dry run asks nobody, and says what asking would cost.
+    dry = router.explain("hello there", max_cost="0.00001", effort="low")
+    least, most, low, high = (
+        types.Cost(Decimal(usd), "configured", LADDER.tiers[0].price)
+        for usd in ("0.00013", "0.000148", "0.000008", "0.000134")
+    )
+    assert types.TierEstimate("LOW", "small", 128, 10, least, most) == dry.asking
+    assert types.TierEstimate("LOW", "small", 6, 64, low, high, "low") == dry.estimates[0]
+    assert ("ngrams", "LOW", 3) == (dry.decision.classifier, dry.decision.tier, len(dry.estimates))
+    told = "asking small for the tier $0.00015 + LOW $0.00013 could come to $0.00029; it was not"
+    assert told in dry.refusal
+    with pytest.raises(errors.BudgetExceeded) as refused:
+        router.route("hello there", max_cost="0.00001")
+    assert dry.refusal == str(refused.value)
+    assert 3 == len(server.requests)
     with pytest.raises(errors.SettingsError, match="got no answer, so there is nothing to label"):
         router.label(caught.value.result, "good")
 
@@ -202,6 +227,7 @@ def test_a_stream_yields_pieces_has_the_result_at_the_end_and_is_read_once(route
         router.stream("hello", repeat=2)
     assert 2 == len(server.requests)
     server.reply(text="one two three", stall_after=2)
-    for _ in router.stream("one that is not read to its end"):
-        break
+    stream = router.stream("one that is not read to its end")
+    with pytest.raises(errors.Interrupted):
+        [stream.close() for _ in stream]
     until(lambda: router.ledger.rows()[-1]["status"] == "interrupted")

@@ -156,6 +156,8 @@ def test_a_cascade_climbs_past_a_tier_that_cannot_answer(router, server, reply, 
 def test_where_no_tier_answers_the_error_names_each_that_could_be_asked(router, server):
     server.handler = lambda body: Reply(status=500, error=f"{body['model']} is down")
 
+    with pytest.raises(errors.AllModelsFailed, match=r"no tier.* MID: .*medium.* TOP: .*large"):
+        router.route(HARD, strategy="cascade", start="MID")
     with pytest.raises(errors.AllModelsFailed) as caught:
         router.route(HARD, strategy="cascade")
     with pytest.raises(errors.Unavailable) as direct:
@@ -287,6 +289,12 @@ def test_answers_that_cannot_be_compared_leave_the_better_one_and_a_replay_sends
     assert 1 == sum("no such model" in told for told in result.notices)
     answers = [row for row in embedding_router.ledger.rows() if row["purpose"] == "answer"]
     assert ["ok", "rejected"] == sorted(row["status"] for row in answers)
+    dry = embedding_router.explain("hi", classifier="embedding")
+    assert ("LOW", "text-embedding-3-small") == (dry.asking.tier, dry.asking.model)
+    found = embedding_router.classify("hi", "embedding")
+    assert {"embed"} == {one.purpose for one in found.attempts}
+    assert dry.asking.input_tokens >= sum(one.input_tokens for one in found.attempts) > 4000
+    assert embedding_router.explain("hi", classifier="embedding").asking is None
     embedding_router.route(HARD, **TWO)
     before = len(server.requests)
     assert GOOD == embedding_router.route(HARD, **TWO, cache="only").text
