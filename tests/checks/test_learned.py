@@ -59,7 +59,7 @@ def test_an_answer_fails_from_the_threshold_on_and_the_prompt_and_the_probabilit
     assert not replace(check, threshold=check.chance("", ""))(reply()).passed
     assert "99% likely to be the worse of two, by your 9 labels" == sure(reply()).reason
     assert 0 < replace(check, bias=-9999).chance("", "") < 1e-20
-    assert not check.reads_logprob
+    assert ("learned", False) == (check.__name__, check.reads_logprob)
     weights[[MEASURES.index("probability"), *range(12, 12 + PLACES)]] = -(12**0.5), 1, *[1] * 1023
     assert check.reads_logprob
     for prompt, logprob, odds in (("why", None, 1), ("why", log(0.5), 0.5), ("", log(0.25), -0.25)):

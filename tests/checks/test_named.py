@@ -108,6 +108,15 @@ def cites(text, *message):
         raise AssertionError(*message)
 
 
+class Unsayable(Exception):
+    def __str__(self):
+        raise RuntimeError
+
+
+def unsayable(text):
+    raise Unsayable
+
+
 async def coroutine(text):
     return True
 
@@ -122,6 +131,7 @@ async def coroutine(text):
         (cites, False, "an assertion of mine failed"),
         (lambda text: cites("[1]"), True, ""),
         (lambda text: text.index("?"), False, "the check raised ValueError: substring not found"),
+        (unsayable, False, "the check raised Unsayable: its message cannot be shown"),
         (lambda text: exit(3), False, "the check raised SystemExit: 3"),  # noqa: PLR1722 - as a user may
         (lambda text: coroutine(text), False, "the check returned a coroutine, not an answer"),  # noqa: PLW0108 - hides that it is one
     ],

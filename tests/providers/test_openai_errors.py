@@ -14,6 +14,7 @@ from calls import failure as words_of
 from loopback import Reply
 
 from nbroute import errors
+from nbroute.providers.keys import scrubbed
 from nbroute.providers.openai_errors import Call, of_status
 
 KEY = "sk-proj-Zx81/Qm+Wv73TnLd20RkEe"
@@ -135,6 +136,7 @@ def test_no_part_of_a_key_reaches_the_error(server, provider, shown):
     coded_parts = {coded(KEY, lead)[4:12] for lead in ("", "u:", "ab")}
     assert not any(part in words for part in {*parts, *coded_parts, KEY[-4:]})
     assert "[key]" in words or "//proxy" in words
+    assert "no [key]" == scrubbed(f"no {KEY[:8]}", [KEY])
 
 
 def test_a_short_key_is_hidden_in_the_servers_words_alone_and_a_password(server, connect):

@@ -12,6 +12,7 @@ from calls import asking, failure, text_of
 from loopback import Reply
 
 from nbroute.errors import ContextTooLong, ProviderError
+from nbroute.providers.token_limits import Limits, learnt_from
 from nbroute.types import Message
 
 #: `source` is where a row's words are from; those without one are alike, from memory.
@@ -97,6 +98,11 @@ def test_each_prompt_gets_the_budget_that_fits_it(server, provider):
         taken.append(server.requests[-1].json["max_tokens"])
 
     assert [1096, 2000, 96, 1096] == taken
+    (words,) = [
+        case["words"] for case in DATA["budget of 2000 tokens"] if case["case"] == "vLLM's newest"
+    ]
+    assert "at least 3000" in words  # it stops counting
+    assert Limits(window=4096, beyond=3000 // 8 + 16) == learnt_from(words, Limits(), 2000, 3000)
 
 
 @pytest.mark.parametrize("status", [400, 500])

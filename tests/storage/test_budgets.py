@@ -28,9 +28,13 @@ def test_a_budget_can_be_spent_to_its_last_cent_and_what_was_not_spent_is_free_a
     assert ["a1", "a2", "free"] == [row["id"] for row in ledger.rows()]
     assert Decimal("0.5") == ledger.rows()[1]["reserved_usd"]
 
-    ledger.append(ended("a2", "0.05"))
-
-    assert Decimal("0.45") == left(ledger, cap())
+    with ledger.gathering():
+        ledger.append(ended("a2", "0.05"))
+        assert Decimal("0.45") == left(ledger, cap())
+    assert [ledger.reserve(running("a3"), caps)] == ledger.append_all([running("a3")], caps)
+    (cut,) = ledger.append_all([running("a3", "0.5")], [cap()], cut=True)
+    assert running("a3", "0.45") == cut
+    assert [ended("a3")] == ledger.append_all([ended("a3")])
 
 
 SIMULATED = {"provider_kind": "simulated", "cost_source": "equivalent"}
