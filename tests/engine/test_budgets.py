@@ -156,7 +156,10 @@ def test_what_nobody_bills_has_a_budget_of_its_reference_price_or_none(opened):
     for router in (priced, free):
         router.set_budget("0.000001")
 
-    assert free.route("hello", tier="SIMPLE", max_cost="0.000001").text
+    asked = [
+        free.route("hello", tier="SIMPLE", max_cost="0.000001", cache=c) for c in ("use", "off")
+    ]
+    assert 1 == len({one.answer.latency_ms for one in asked})  # simulated, too
     with pytest.raises(BudgetExceeded, match="session budget"):
         priced.route("hello", tier="SIMPLE")
 
@@ -207,6 +210,11 @@ def test_over_the_budget_a_cheaper_tier_is_asked_or_the_words_decide_where_that_
     assert "MID" == result.tier
     told = "over the budget, so MID was asked instead of TOP: a call could cost up to"
     assert any(told in notice and ";" not in notice for notice in result.notices)
+    low = router.route("hello", tier="LOW")
+    above = router.escalate(low, "TOP")  # not to the tier that it escalates
+    assert "MID" == above.tier
+    with pytest.raises(BudgetExceeded):
+        router.escalate(above)
     router = make_router(classifier="model")
     or_cheaper(router, "0.00005")
     result = router.route("hello", max_tokens=1)

@@ -224,6 +224,18 @@ def test_what_an_endpoint_takes_back_is_no_part_of_the_next_models_answer(router
         list(router.stream("hello again"))
 
 
+@pytest.mark.parametrize(("most", "limit"), [(78, {}), (64, {"max_cost": 1})])
+def test_an_answer_past_its_budget_is_stopped_at_once_where_money_is_reserved(
+    router, server, most, limit
+):
+    for size in (most, most + 1):
+        server.reply(chunks=["😀😁" * (size // 2) + "😀" * (size % 2)])
+        result = router.route(f"hello {size}", **limit)
+        past = f"past its budget of 64 tokens and was stopped after about {2 * size}: raise"
+        assert ("length" if size > most else "stop") == result.answer.finish_reason
+        assert (size > most) == any(past in notice for notice in result.notices)
+
+
 def test_usage_that_cannot_be_true_costs_no_answer_and_no_sum(router, server):
     usages = [{"cost": cost} for cost in ("NaN", -1, 10**30)]
     usages += [{"prompt_tokens": count} for count in ("ten", -5, True, 10**30)]

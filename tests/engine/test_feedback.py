@@ -14,7 +14,7 @@ from nbroute.errors import ProviderError, RecordError, SettingsError
     [
         ("MID", "good", None, "MID"),
         ("MID", "too weak", None, "TOP"),
-        ("MID", "overkill", None, "LOW"),
+        ("TOP", "overkill", None, "MID"),
         ("MID", "bad", None, None),
         ("MID", "cheapest acceptable", None, "MID"),
         ("TOP", "too weak", None, None),
