@@ -151,6 +151,7 @@ KEYS = '{"a": 1, "b": 2, "c": 3, "d": 4, "e": 5}'
         (ITEMS, PRICES, "items[2].price: 'free' is not a number"),
         (ITEMS, "[1]", "the answer: [1] is not an object"),
         (ITEMS, "{}", "the answer: {} has no 'items'"),
+        (PRICE, '{"value": {"price": 1}}', "the answer: {'value': {'price': 1}} has no 'price'"),
         (ITEMS, '{"items": [], "x": 1}', f"the answer: {EXTRA}"),
         (TREE, json.dumps(TREES | {"n": 2.5}), "n: 2.5 is not a whole number"),
         ({"enum": ["a", "b"]}, '"c"', "the answer: 'c' is not one of 'a', 'b'"),

@@ -18,6 +18,8 @@ VALUES = {
     "The answer is 1,234.50 dollars.": "1234.5",
     "Therefore the answer is $42$.": "42",
     "The answer is 5 km/h": "5",
+    "The answer is 5 miles": "5",
+    "答案是3.5万元。": "35000",
     "A few steps\n#### 18": "18",
     "Die Antwort lautet 3,5 Liter.": "3.5",
     "Die Antwort ist 1.234,5": "1234.5",
