@@ -267,7 +267,7 @@ def _decided(call: Call, third: Step, rungs: list[Rung]) -> str:
         if above.failed is None or not spare:
             return above.attempt
         call.log.reject(above.attempt, above.failed)
-        call.tell(Notice(f"they differ, and only {spare[0].tier}'s passed its checks"))
+        call.tell(Notice(f"only {spare[0].tier}'s answer passed its checks"))
     call.log.mark(spare[0].attempt, status="ok")
     return spare[0].attempt
 
@@ -359,7 +359,7 @@ def _choose(call: Call, plan: Plan, low: Answered, high: Answered) -> str:
     above = call.log.judged(high.attempt, checked[1])
     if above.failed is not None and below.failed is agreed:
         call.log.reject(above.attempt, above.failed)
-        call.tell(Notice(f"they differ, and only {lower.tier.name}'s passed its checks"))
+        call.tell(Notice(f"only {lower.tier.name}'s answer passed its checks"))
         return below.attempt
     rejected = call.log.reject(below.attempt, below.failed)
     call.log.mark(above.attempt, escalated=True)

@@ -251,9 +251,9 @@ def test_one_of_two_that_fails_leaves_the_others_answer_and_both_that_fail_an_er
     ("options", "answers", "tier", "says"),
     [
         (TWO | {"by": "cosine", "agreement": 0}, (FIVE, "", SIX), "LOW", "similarity"),
-        (TWO | {"json": True}, ('{"a": 1}', "", "In prose."), "LOW", "only LOW's passed"),
+        (TWO | {"json": True}, ('{"a": 1}', "", "In prose."), "LOW", "only LOW's answer passed"),
         (THREE, (FIVE, SIX, TIRED), "LOW", "TOP could not be asked.*too tired"),
-        (THREE, (FIVE, SIX, "No."), "LOW", "they differ, and only LOW's passed"),
+        (THREE, (FIVE, SIX, "No."), "LOW", "only LOW's answer passed its checks"),
         (THREE, (TIRED, SIX, GOOD), "TOP", "only one of two answered"),
         (THREE, (TIRED, TIRED, GOOD), "TOP", ""),
         (THREE, ("42", "So the answer is 42.", ""), "MID", "both say 42"),

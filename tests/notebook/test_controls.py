@@ -179,7 +179,7 @@ def test_the_sessions_line_follows_what_python_routes(router, shelf, row):
 
     router.map([f"prompt {number}" for number in range(30)], progress=False)
 
-    until(lambda: "31 calls" in row.words)
+    assert until(lambda: "31 calls" in row.words)
 
 
 def test_the_newest_three_cards_have_controls_and_a_cell_that_runs_again_takes_no_room(

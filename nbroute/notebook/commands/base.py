@@ -131,11 +131,9 @@ def run(desk: Desk, line: str) -> Any:
     return _one(found) if rest in ("-h", "--help") else found(desk, rest)
 
 
-def cannot_type() -> tuple[type[Exception], ...]:
-    """What is raised if nobody can type: by a kernel without a front end, with no open stdin."""
-    from IPython.core.error import StdinNotImplementedError
-
-    return StdinNotImplementedError, EOFError, OSError, RuntimeError, ValueError
+#: What is raised if nobody can type. A RuntimeError is a kernel's without a front end, and a lost
+#: or closed stdin's, which may also be a ValueError.
+CANNOT_TYPE = (EOFError, OSError, RuntimeError, ValueError)
 
 
 def confirmed(question: str, again: str) -> bool:
@@ -145,7 +143,7 @@ def confirmed(question: str, again: str) -> bool:
     """
     try:
         return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
-    except cannot_type():
+    except CANNOT_TYPE:
         cure = f"`{again}` sends without asking"
         msg = f"nothing was sent, as nobody can type an answer here: {cure}"
         raise SettingsError(msg) from None

@@ -14,7 +14,7 @@ from nbroute import pricing
 from nbroute.errors import SettingsError, did_you_mean
 from nbroute.ladders import SIMULATED_PRICES
 from nbroute.notebook import options, tables
-from nbroute.notebook.commands.base import cannot_type, command
+from nbroute.notebook.commands.base import CANNOT_TYPE, command
 from nbroute.notebook.lines import DOT
 from nbroute.report.table import with_effort
 from nbroute.settings import trust as trusted
@@ -208,12 +208,11 @@ def key(desk: Desk, rest: str) -> str:
 
 def _asked(prompt: str, variable: str) -> str:
     """What is typed; SettingsError if this front end cannot ask without showing it."""
-    shown: tuple[type[Exception], ...] = (getpass.GetPassWarning, *cannot_type())
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", getpass.GetPassWarning)
             typed = getpass.getpass(prompt).strip()
-    except shown:
+    except (getpass.GetPassWarning, *CANNOT_TYPE):
         raise SettingsError(
             "this front end cannot ask for a key without showing it; set the environment variable "
             f"{variable} before you start Jupyter"
