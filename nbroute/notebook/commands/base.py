@@ -74,7 +74,7 @@ class Command(NamedTuple):
         known = usage.replace("[", " ").replace("]", " ").replace("|", " ").split()
         for word in rest.split() if usage == usage.lower() else ():
             if word not in known:
-                only = f"nothing may follow it{', but the number of an answer' if numbered else ''}"
+                only = f"{'only the number of an answer' if numbered else 'nothing'} may follow it"
                 hint = did_you_mean(word, known) if known else only
                 raise SettingsError(f"`%route {self.name}` does not know {word!r:.80}: {hint}")
         said = self.run(desk, rest, number) if numbered else self.run(desk, rest)
