@@ -20,7 +20,7 @@ def playground(page, notebooks):
     """Opens a playground; its prompt's box."""
 
     def opened(text="", *, pace=PACE):
-        notebooks.slow(pace).run(f"%route playground {text}", waiting=False)
+        notebooks.slow(pace).run(f"%route playground {text}")
         box = page.get_by_role("textbox", name="Prompt")
         box.wait_for()
         return box
@@ -124,6 +124,7 @@ def test_ctrl_enter_sends_the_last_letters_and_another_tier_folds_the_answer_bef
 
     box.press_sequentially("Name a colour, please")
     box.press("Control+Enter")
+    assert "Name a colour, please" == box.input_value()
     answer(page, "Name a colour, please").wait_for()
     assert "Name a colour, please" == box.input_value()
     idle(page)
