@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
+from nbroute.additions import refused
 from nbroute.checks.learned import LearnedCheck
 from nbroute.classify.embedding import EmbeddingClassifier, Method
 from nbroute.classify.examples import Example, ExampleVectors, shipped
@@ -26,7 +27,6 @@ from nbroute.classify.registry import (
     resolve,
 )
 from nbroute.classify.taught import TaughtClassifier
-from nbroute.decoding import refused
 from nbroute.embedders import wordllama
 from nbroute.embedders.endpoint import OpenAIEmbedder
 from nbroute.embedders.kept import RememberedEmbedder, TaughtExamples

@@ -16,7 +16,7 @@ ROOT = Path(nbroute.__file__).parent
 
 #: The rooms from top to bottom: pure ones, edges, the engine, wiring, front ends.
 LAYERS = """
-    errors locks decoding types
+    errors locks additions decoding types
     ladders pricing budgets interpolate classify checks report
     providers storage embedders sandbox recording settings
     engine batch compare

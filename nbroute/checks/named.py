@@ -10,6 +10,7 @@ from functools import partial
 from types import ModuleType
 from typing import Any, ClassVar
 
+from nbroute.additions import can_take, demanded, distinct, modules_of
 from nbroute.checks.confidence import PROBABILITY, RATING, likely, rated
 from nbroute.checks.form import (
     at_least,
@@ -20,7 +21,6 @@ from nbroute.checks.form import (
     valid_json,
 )
 from nbroute.checks.learned import LearnedCheck
-from nbroute.decoding import can_take, demanded, distinct, modules_of
 from nbroute.errors import SettingsError, did_you_mean
 from nbroute.types import Check, Options, Reply, Verdict
 

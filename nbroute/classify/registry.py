@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, cast
 
+from nbroute.additions import can_take, demanded, distinct, modules_of
 from nbroute.classify.articles import ARTICLES, PATTERN, FourTierRules
 from nbroute.classify.wording import confident
-from nbroute.decoding import can_take, demanded, distinct, modules_of
 from nbroute.errors import NbrouteError, SettingsError, did_you_mean, named
 from nbroute.types import Classifier, Decision, Ladder, Signal
 

@@ -27,9 +27,9 @@ from typing import (
 )
 from urllib.parse import urlsplit
 
+from nbroute.additions import can_take, demanded, distinct, modules_of
 from nbroute.budgets import Limits, OnLimit
 from nbroute.classify.registry import DEFAULT
-from nbroute.decoding import can_take, demanded, distinct, modules_of
 from nbroute.errors import SettingsError
 from nbroute.pricing import read_usd
 from nbroute.providers.keys import Key

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
+from nbroute.additions import modules_of
 from nbroute.checks.named import NAMES, Asked, asked_for, best, judge, own, parse_check, wanted
-from nbroute.decoding import modules_of
 from nbroute.errors import SettingsError
 from nbroute.types import Options, Verdict
 

@@ -1,6 +1,6 @@
 """The words after `%route`; each file has those of one theme, and registers them."""
 
-from nbroute.decoding import modules_of, refused
+from nbroute.additions import modules_of, refused
 from nbroute.notebook.commands.base import COMMANDS, run
 
 __all__ = ["COMMANDS", "run"]

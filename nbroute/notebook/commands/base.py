@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from nbroute.decoding import can_take, refused
+from nbroute.additions import can_take, refused
 from nbroute.errors import SettingsError, did_you_mean
 from nbroute.notebook import options, tables
 
