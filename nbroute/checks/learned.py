@@ -67,7 +67,7 @@ def measured(prompt: str, answer: str, logprob: float | None = None) -> list[flo
     asked, said = (set(_WORD.findall(ends_of(text).lower())) for text in (prompt, answer))
     spoken = seen.split()
     runs = list(zip(spoken, spoken[1:], spoken[2:], spoken[3:], strict=False))
-    reply = Reply(seen, "", Usage(0, 0), None, 0.0, None)
+    reply = Reply(seen, "", Usage(), None, 0.0, None)
     return [
         math.log1p(len(answer)),
         math.log1p(len(prompt)),

@@ -117,8 +117,6 @@ def _spoken(text: str) -> str:
 
 def _equal(one: str, other: str) -> bool:
     """Compare numbers as numbers, 50% as 50 or 0.5, literals by value, all else without case."""
-    if one.casefold() == other.casefold() and one[:1] not in "'\"[({":
-        return True
     numbers, others = _readings(one), _readings(other)
     if one.endswith("%") and other.endswith("%"):
         numbers, others = numbers[:1], others[:1]
@@ -126,7 +124,9 @@ def _equal(one: str, other: str) -> bool:
         near = partial(isclose, rel_tol=1e-6, abs_tol=1e-9)
         return any(near(number, another) for number in numbers for another in others)
     literals = _literal(one), _literal(other)
-    return None not in literals and literals[0] == literals[1]
+    if None in literals:
+        return one.casefold() == other.casefold()
+    return literals[0] == literals[1]
 
 
 def _readings(value: str) -> tuple[float, ...]:
@@ -237,7 +237,7 @@ def _stated(said: str) -> str | None:
     rest = said[found.end() :].lstrip(" \t\r\n:*_")
     if fence := _FENCED.match(rest):
         return _exact(fence[1]) if fence[1].count("\n") < 2 else None
-    line = rest.partition("\n")[0][:_LONGEST]
+    line = rest.partition("\n")[0][: _LONGEST + 1]
     if option := _option().match(line):
         return (option[1] or option[2]).upper()
     for marked in (_CODE, _MATHS):
@@ -332,7 +332,7 @@ def _written(value: str) -> str | None:
 
 
 def _formula(value: str) -> str | None:
-    value = _WRAPPED.sub(r"\1", value.replace("{,}", ",").replace("\\%", "%"))
+    value = _WRAPPED.sub(r"\1", value.replace("{,}", ","))
     value = _MIXED.sub(lambda m: f"{int(m[1]) * int(m[3]) + int(m[2])}/{m[3]}", value)
     value = _FRACTION.sub(lambda m: f"{m[1] or m[3]}/{m[2] or m[4]}", value)
     plain = " ".join(_SPACING.sub("", value).split())

@@ -15,6 +15,7 @@ from nbroute.types import Options, Verdict
 ASKED = "How many apples has she?"
 TWICE = "She has 7 apples, but I'm not sure. She has 7 apples, but I'm not"
 REFUSED = "I can't help with that. It is 12"
+RUNS = "a b c d a x c d a b y d"  # no four words twice
 LONG = "7" * (ENDS + 1) + "." * (ENDS + 1)  # its middle is not read
 
 
@@ -26,10 +27,18 @@ LONG = "7" * (ENDS + 1) + "." * (ENDS + 1)  # its middle is not read
         ("Is it?", REFUSED, 0.5, [log1p(32), log1p(6), 1, log1p(2), 0, 0, 2 / 32, 2 / 3, 9 / 11, 0,
                                   1, 1]),
         ("", "Paris.", None, [log1p(6), 0, 1, log1p(5), 1, 1, 0, 0, 1, 0, 0, nan]),
+        ("7", "7", None, [log1p(1), log1p(1), 1, log1p(1), 1, 1, 1, 1, 0, 0, 0, nan]),
+        ("", "That", None, [log1p(4), 0, 1, log1p(4), 1, 1, 0, 0, 1, 0, 0, nan]),
+        ("a", RUNS, None, [log1p(23), log1p(1), 0, 0, 0, 0, 0, 1, 5 / 6, 0, 0, nan]),
+        ("", RUNS[:7], None, [log1p(7), 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, nan]),
         ("", LONG, None, [log1p(2402), 0, 0, 0, 1, 1, 1200 / 2401, 0, 1, 0, 0, nan]),
+        ("", "7" * 2400, None, [log1p(2400), 0, 0, 0, 1, 0, 1, 0, 1, 0, 0, nan]),
     ],
 )  # fmt: skip
 def test_twelve_things_are_measured_of_an_answer(prompt, answer, logprob, measures):
+    names = "length|prompt's length|value|value's length|repeats|ends|digits|words of the prompt"
+    names += "|new words|unsure|refused|probability"
+    assert names == "|".join(MEASURES)  # as in the files of fitted checks
     assert pytest.approx(measures, nan_ok=True) == measured(prompt, answer, logprob)
 
 
@@ -38,6 +47,7 @@ def test_a_row_has_what_was_measured_and_then_the_words_of_both_texts():
     assert pytest.approx([1 / 1.965, 1.693 / 1.965], abs=0.001) == sorted(row[row > 0])
     assert [*words("是是")] == [*words("是")]  # the length of a row is 1
     assert not words("").any()
+    assert words("cut \ud83d").any()
     measures = np.array([[9.0, -9.0, 3.0, *[nan] * 9]])
 
     (row,) = columns(["one"], ["two two"], measures, np.ones(12), np.full(12, 2.0))

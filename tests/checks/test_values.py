@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nbroute.checks import agree, final_value
+from nbroute.checks.values import Agreement
 
 VALUES = {
     r"So the total is \boxed{\frac{3}{4}}.": "0.75",
@@ -16,9 +17,7 @@ VALUES = {
     r'{"answer": "\d is \"x\\y\" here"}': r'\d is "x\y" here',
     "**Answer:** B) 12 cm": "B",
     "The answer is 1,234.50 dollars.": "1234.5",
-    "Therefore the answer is $42$.": "42",
     "The answer is 5 km/h": "5",
-    "The answer is 5 miles": "5",
     "答案是3.5万元。": "35000",
     "A few steps\n#### 18": "18",
     "Die Antwort lautet 3,5 Liter.": "3.5",
@@ -27,7 +26,6 @@ VALUES = {
     "所以答案是 42。": "42",
     "सही उत्तर है 9।": "9",
     "(B) because the others are too small": "B",
-    "f(3) returns `[3, 2, 1]`": "[3, 2, 1]",
     "assert f('a') == 'aa'": "'aa'",
     "First 3 apples, then 4.\n3 + 4 = 7": "7",
     "It takes 15 minutes.": "15",
@@ -39,15 +37,35 @@ VALUES = {
     "About 2.1 million people.": "2100000",
     "Das Ergebnis ist 1,5 Milliarden Euro.": "1500000000",
     "The correct answer is option (b).": "B",
-    "### Final answer\n42": "42",
     "The output is:\n```\n[1, 2]\n```": "[1, 2]",
     "The answer is 5, since there are 3 dogs and 2 cats here.": "5",
     '{"answer": "The answer is (C)"}': "C",
     "3 + 4 = 7\n\nSo she has 7 apples left in the basket.": "7",
-    "The temperature is -5 degrees.": "-5",
     "**Paris**": "Paris",
     '{"name": "Bob", "age": 5}': "{'name': 'Bob', 'age': 5}",
     "So f(2) returns ['a', 'b'], which is a list of two.": "['a', 'b']",
+    "The answer is Henry the Eighth of old England": "Henry the Eighth of old England",
+    f"{'It takes':<50}15 minutes": "15",
+    f"The answer is {'Paris. ':a<200}": "Paris",
+    "(B), because the others are too small": "B",
+    "It must be the second one.\n**B**": "B",
+    "The answer is `x + y`.": "x + y",
+    "The answer is $x + y$.": "x + y",
+    "巴黎。": "巴黎",
+    r"\boxed{$\text{Paris}$}": "Paris",
+    '{"answer": "\\beta"}': r"\beta",
+    "答案是3.5万亿元。": "3.5e+12",
+    "The answer is Rome\nThat is in Italy.": "Rome",
+    "The answer is 5 km - it says so in all of the books": "5",
+    "f(2) returns 3, and f(5) is much slower.": "3",
+    "It prints:\n```\n3 + 4 = 7\n```": "7",
+    '"I know what it is now."': "'I know what it is now.'",
+    "[1, 2, 3, 4, 5, 6, 7]": "[1, 2, 3, 4, 5, 6, 7]",
+    r"\boxed{50\%}": "50%",
+    "The answer is −5.": "-5",
+    "The answer is 1 000 m": "1000",
+    r"The answer is $1.2 \times 10^{−3}$.": "0.0012",
+    **{f"The result is {one}.": one for one in ("True", "False", "None")},
 }
 NONE = [
     "",
@@ -58,9 +76,16 @@ NONE = [
     "A. First point\nB. Second point",
     "No. 91 = 7 x 13.",
     'If it prints "cannot access", the path does not exist.',
-    "```python\ndef f(x):\n    return 0\n```",
     "```python\ndef f(x):\n    return x\n\nassert f(1) == 1\n```",
     "The answer is that it depends on what you want to do with it in the end",
+    "The answer is Henry the Eighth of all old England",
+    f"{'It takes':<51}15 minutes",
+    f"The answer is {'Paris. ':a<201}",
+    "The answer is:\n```\na = 1\nb = 2\n```",
+    "Try it:\n```\nx = 1\nassert f(x) == 2\n```",
+    '"I do not know what it is."',
+    "3 + 4 = 7\nThese are all of the apples that she has to sell today.",
+    "3 + 4 = 7. These are all of the apples that she has to sell today.",
 ]
 
 
@@ -69,42 +94,49 @@ def test_the_value_that_an_answer_ends_in(text):
     assert VALUES.get(text) == final_value(text)
 
 
-@pytest.mark.parametrize(
-    ("a", "b", "agrees"),
-    [
-        ("The answer is 1,000.", r"\boxed{1000.0}", True),
-        ("The answer is 0.3333333333", "The answer is 1/3", True),
-        ('returns "ab"', "returns 'ab'", True),
-        ("returns [1,2]", "returns [1, 2]", True),
-        ("Paris.", "The answer is **Paris**", True),
-        ("The answer is 50%", "The answer is 0.5", True),
-        ("The answer is 50%", "The answer is 50", True),
-        ("The answer is 50%", "The answer is 0.5%", False),
-        ("It is $2 million.", "It is $2 billion.", False),
-        ('{"a": 1, "b": true}', '{"b": true, "a": 1}', True),
-    ],
-)
-def test_answers_with_values_agree_by_them_whatever_the_cosine(a, b, agrees):
-    found = agree(a, b, 1.0 if not agrees else 0.0)
+BLUE, SCATTERED = "Air scatters blue light the most.", "Blue light is scattered more."
+PAIRS = [
+    ("The answer is 1,000.", r"\boxed{1000.0}", True),
+    ("The answer is 0.3333333333", "The answer is 1/3", True),
+    ("The answer is 0.25", "The answer is 0.5", False),
+    ('returns "ab"', "returns 'ab'", True),
+    ("returns 'ab'", "returns 'AB'", False),
+    ("returns [1,2]", "returns [1, 3]", False),
+    (r"\boxed{[0, 1)}", r"\boxed{[0, 1)}", True),
+    (r"\boxed{PI}", r"\boxed{pi}", True),
+    (r"\boxed{x\%}", r"\boxed{y\%}", False),
+    ("Paris.", "The answer is **Paris**", True),
+    ("The answer is 50%", "The answer is 0.5", True),
+    ("The answer is 50%", "The answer is 50", True),
+    ("The answer is 0.5%", "The answer is 50%", False),
+    ("The answer is 50%", "The answer is 0.5%", False),
+    ("It is $2 million.", "It is $2 billion.", False),
+    ('{"a": 1, "b": true}', '{"b": true, "a": 1}', True),
+]
 
-    assert (agrees, "value") == (found.agrees, found.by)
+
+@pytest.mark.parametrize(("a", "b", "agrees"), PAIRS)
+def test_answers_with_values_agree_by_them_whatever_the_cosine(a, b, agrees):
+    values = final_value(a), final_value(b)
+
+    assert Agreement(agrees, "value", values) == agree(a, b, 0.0 if agrees else 1.0)
 
 
 def test_without_values_the_cosine_decides_and_else_the_text():
-    a, b = "It looks blue because air scatters blue light most.", "Blue light is scattered more."
-
-    assert (True, "cosine") == ((found := agree(a, b, 0.93)).agrees, found.by)
-    assert not agree(a, b, 0.91).agrees
-    assert agree(a, b, 0.9, least=0.9).agrees
-    assert (False, "text") == ((found := agree(a, b)).agrees, found.by)
-    assert agree(a, f"**{a.upper()}**\n").agrees
+    assert Agreement(True, "cosine") == agree(BLUE, SCATTERED, 0.92)
+    assert Agreement(False, "cosine") == agree(BLUE, SCATTERED, 0.919)
+    assert Agreement(True, "cosine") == agree(BLUE, SCATTERED, 0.9, least=0.9)
+    assert Agreement(False, "text") == agree(BLUE, SCATTERED)
+    assert Agreement(True, "text") == agree(BLUE, f"**{BLUE.upper()}**\n")
+    assert Agreement(False, "text", ("5", None)) == agree("The answer is 5.", BLUE)
 
 
 PIECES = ["7 ", "\\boxed{", "[", '"answer": ', "the answer is ", "1", "`", "= 3", "\\frac{", "A) "]
 PIECES += ["assert f(", "```x\n", "<think>"]
 ENDLESS = ['{"answer": "' + "\\" * 300_000, "7 = " + " " * 300_000, "returns " + "(" * 300_000]
 ENDLESS += ["returns [" + "1)" * 150_000, '{"answer": 1e999}', "The answer is 10^999999"]
-ENDLESS += ["The answer is 1/0", "\ud800 \0 ", *(piece * 50_000 for piece in PIECES)]
+ENDLESS += [str([1] * 167), '{"answer": "' + "x" * 501 + '"}', "The answer is 1/0"]
+ENDLESS += ["\ud800 \0 ", *(piece * 50_000 for piece in PIECES)]
 
 
 @pytest.mark.parametrize("text", ENDLESS, ids=lambda text: ascii(text[:12]))

@@ -70,16 +70,22 @@ def test_a_stored_reply_comes_back_equal_and_a_newer_one_takes_its_place(cache, 
         with closing(FileCache(path)) as other:
             assert (reply, BARE, None) == tuple(map(other.get, ("key", "bare", "never")))
     assert [path] == list(path.parent.iterdir())  # to be copied, or committed
+    cache.close()
+    path.unlink()
+    assert cache.get("key") is None
+    assert not path.exists()
 
 
 def test_a_memory_cache_drops_what_was_not_used_for_longest():
-    memory = MemoryCache(2)
-    for key in "ab":
+    memory, least = MemoryCache(2), MemoryCache(1)
+    for key in "abac":
         memory.put(key, REPLY)
     memory.get("a")
-    memory.put("c", REPLY)
+    for cache in (memory, least):
+        cache.put("d", REPLY)
 
-    assert [REPLY, None, REPLY] == [memory.get(key) for key in "abc"]
+    assert [REPLY, None, None, REPLY] == [memory.get(key) for key in "abcd"]
+    assert REPLY == least.get("d")
     with pytest.raises(SettingsError, match="0 entries keeps nothing"):
         MemoryCache(0)
 
@@ -90,15 +96,18 @@ def test_a_file_that_cannot_be_used_is_an_error_that_says_the_cure(cache, path, 
     path.parent.mkdir()
     path.write_text("this is not a database, though it is long enough" * 100)
 
-    cure = "file is not a database; move the file away, or set cache_file in nbroute.toml"
-    with pytest.raises(RecordError, match=f"cannot read the cache.*{cure}"):
-        cache.get("key")
-    with pytest.raises(RecordError, match=f"cannot write the cache '.*{cure}"):
-        cache.put("key", REPLY)
-    with closing(FileCache(path / "cache.sqlite")) as below:
-        assert below.get("key") is None
-        with pytest.raises(RecordError, match=r"set cache_file in nbroute.toml to a writable file"):
-            below.put("key", REPLY)
+    below = FileCache(path / "cache.sqlite")
+    assert below.get("key") is None
+    garbage = "file is not a database; move the file away, or set {} to another one."
+    no_folder = "File exists; set {} to a writable file."
+    for use, lead, why in (
+        (lambda: cache.get("key"), f"cannot read the cache {str(path)!r}", garbage),
+        (lambda: cache.put("key", REPLY), f"cannot write the cache {str(path)!r}", garbage),
+        (lambda: below.put("key", REPLY), f"cannot write the cache {str(below.path)!r}", no_folder),
+    ):
+        with pytest.raises(RecordError) as caught:
+            use()
+        assert f"{lead}: {why.format('cache_file in nbroute.toml')}" == str(caught.value)
 
 
 NEGATIVE = """{"text": "", "model": "m", "usage": {"output_tokens": -1}, "finish_reason": null,
