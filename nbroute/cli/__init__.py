@@ -285,7 +285,7 @@ def _run(options: argparse.Namespace) -> int:
         page = _write(notebook, target)
         cached = "replayed" if environment.get("NBROUTE_REPLAY") else "cached"
         print("", *cost_table(notebook, cached), sep="\n")
-        print(f"notebook    {target}\npage        {page}")
+        print(f"notebook    {one_line(str(target))}\npage        {one_line(str(page))}")
     if failure:
         _say(failure)
     return 1 if failure else 0

@@ -166,7 +166,7 @@ def _file_name(address: str) -> str:
             "have, set NBROUTE_GGUF=/path/to/model.gguf"
         )
     name = PurePosixPath(unquote(parts.path)).name
-    if not name.lower().endswith(".gguf") or re.search(r"[\\\x00-\x1f]", name):
+    if not name.lower().endswith(".gguf") or re.search(r"[\\\x00-\x1f\x7f-\x9f]", name):
         raise SettingsError(
             f"{_shown(address)!r} does not end in the name of a .gguf file: take the address "
             "of the file itself, for example https://huggingface.co/OWNER/NAME/resolve/main/X.gguf"

@@ -24,6 +24,7 @@ def check(server, tmp_path, monkeypatch, capsys):
         file.write_text(SETTINGS.format(url=server.url) + price)
         code = main(["check-endpoint", "mine", *arguments])
         first, *lines = capsys.readouterr().out.splitlines()
+        assert all(map(str.isprintable, [first, *lines]))
         found = {line[7:22].strip(): (line[:5].strip(), line[24:]) for line in lines}
         found = {name: one for name, one in found.items() if one[0] in ("ok", "note", "fails")}
         return code, first, found
@@ -52,17 +53,19 @@ def test_a_good_endpoint_is_all_ok(server, check):
     assert 0 == code
     assert f"7 calls to 'small' at {server.host}: at most $0.0" in first
     assert ["ok"] * 10 == [verdict for verdict, _ in found.values()]
-    assert "1,024 of 1,600 tokens" in found["cached input"][1]
-    assert "billed" in found["cost, streamed"][1]
-    assert ("ok", "followed") == found["system role"]
+    assert [
+        *("followed", "{'city': 'Paris'}", "refused, so that a fallback is asked"),
+        *("1,600 tokens in, 3 out", "$0.000001 (billed)") * 2,
+        "1,024 of 1,600 tokens",
+    ] == [says for _, says in found.values()][2:]
     assert "What is the capital of France? Answer with its name alone." == server.prompts[0]
 
 
 def bad(sent):
     """An endpoint that takes every name, never streams, counts nothing and heeds no instruction."""
-    message = {"role": "assistant", "content": "It is Paris, of course."}
+    message = {"role": "assistant", "content": "It is\x1b[2J Paris."}
     choice = {"index": 0, "message": message, "finish_reason": "stop"}
-    return Reply(body={"id": "x", "model": "tiny-1b", "choices": [choice]})
+    return Reply(body={"id": "x", "model": "tiny\x1b[2J", "choices": [choice]})
 
 
 def refusing(sent):
@@ -77,11 +80,11 @@ def thoughtful(sent):
 
 
 BAD = {
-    "whole": "ok: 'It is Paris, of course.', .* m?s, answered by 'tiny-1b'",
+    "whole": r"ok: 'It is\\x1b\[2J Paris\.', .* m?s, answered by '.*'",
     "streamed": "note: .*came in one piece: it, or a proxy in between, does not",
     "schema": "note: not followed",
-    "system role": "note: .*not followed: it answered 'It is Paris, of course.'",
-    "wrong model": "note: answered by 'tiny-1b': a typo in the name goes unnoticed",
+    "system role": "note: .*not followed: it answered 'It is.* Paris.'",
+    "wrong model": "note: answered by '.*': a typo in the name goes unnoticed",
     "usage, whole": "note: .*costs are estimates",
     "cost, streamed": "note: .*price = { input = ..., output = ... } in nbroute.toml",
 }

@@ -34,60 +34,49 @@ def cell(source, *records):
     return new_code_cell(source, outputs=outputs)
 
 
-def shown(*cells, cached="cached"):
-    return cost_table(new_notebook(cells=list(cells)), cached)
-
-
 FRANCE = "%%route -t SIMPLE\nWhat is the capital of France?"
 FREE = {"cost_source": "equivalent", "provider_kind": "local", "model": "SmolLM2-135M-Instruct"}
+BROKEN_OFF = {"cost_usd": None, "cost_source": "unknown", "model": "me/\x1b[2Jmine"}
+TABLE = """\
+prompt                                  tier       tokens              latency  cost
+  why                                              model
+RULE
+What is the capital of France?          SIMPLE     21 in, 9 out        0.4 s    $0.15 (list price)
+  rules: "What is" at 0, 7 words, no code          openai/gpt-4o-mini
+What is the capital of France?          MEDIUM     21 in, 9 out        0.4 s    $0 (list price)
+  rules: "What is" at 0, 7 words, no code          openai/gpt-4o-mini (escalated)
+hi                                      SIMPLE     21 in, 9 out        0.4 s    $0.50 (billed)
+  rules: "What is" at 0, 7 words, no code          openai/gpt-4o-mini (simulated)
+One?                                    SIMPLE     21 in, 9 out        0.4 s    $4.00 (would have cost)
+  rules: "What is" at 0, 7 words, no code          SmolLM2-135M-Instruct
+Two?                                    SIMPLE     21 in, 9 out        0.4 s    $0 (replayed)
+  rules: "What is" at 0, 7 words, no code          openai/gpt-4o-mini
+Two?                                    SIMPLE     21 in, 9 out        0.4 s    unknown (no price for this model)
+  rules: "What is" at 0, 7 words, no code          me/ [2Jmine (interrupted)
+RULE
+shown       6 answers from 8 calls, 1 replayed
+spent       $0.75 = $0.25 (list price) + $0.50 (billed)
+not billed  $4.00 (what the tiers' reference models would have cost)
+unknown     what 1 call cost: no price for me/ [2Jmine
+"""  # noqa: E501 - as on the screen
 
 
-def test_an_answer_takes_two_lines_with_all_that_matters():
-    head, below, _, first, second, *_ = shown(cell(FRANCE, record()))
-
-    assert ["prompt", "tier", "tokens", "latency", "cost"] == head.split()
-    assert ["why", "model"] == below.split()
-    assert "What is the capital of France?" == first[:40].strip()
-    assert ["SIMPLE", "21 in, 9 out", "0.4 s", "$0.000012 (list price)"] == [
-        part.strip() for part in first[40:].split("  ") if part
-    ]
-    assert '  rules: "What is" at 0, 7 words, no code' == second[:49].rstrip()
-    assert "openai/gpt-4o-mini" == second[49:].strip()
-
-
-@pytest.mark.parametrize(
-    ("fields", "ends", "told"),
-    [
-        ({"provider_kind": "simulated"}, "openai/gpt-4o-mini (simulated)", "spent       $0.000012"),
-        ({"cached": True, "cost_usd": 0.0}, "0.4 s    $0 (replayed)", "from 1 call, 1 replayed"),
-        (
-            {"cost_usd": None, "cost_source": "unknown", "model": "me/mine"},
-            "unknown (no price for this model)",
-            "unknown     what 1 call cost: no price for me/mine",
-        ),
-    ],
-)
-def test_what_is_unusual_about_an_answer_is_said(fields, ends, told):
-    rows = shown(cell(FRANCE, record(**fields)), cached="replayed")
-
-    assert any(row.endswith(ends) for row in rows[3:5])
-    assert told in "\n".join(rows)
-
-
-def test_real_money_and_what_was_not_billed_are_summed_apart_with_every_call():
+def test_an_answer_takes_two_lines_and_real_money_and_what_was_not_billed_are_summed_apart():
     others = CALL | {"cost_usd": 0.1}, CALL | {"status": "error", "cost_usd": 0}
     top = record(id="r4", parent="r1", ts=2.0, tier="MEDIUM", escalated=True, cost_usd=0)
-    rows = shown(
+    billed = {"cost_source": "billed", "provider_kind": "simulated"}
+    replayed = record(id="r5", cached=True, cost_usd=0.0)
+    cells = [
         cell(FRANCE, top | {"earlier": [record(*others, cost_usd=0.15)]}),
-        cell(FRANCE, record(id="r2", cost_usd=0.5, cost_source="billed")),
-        cell(FRANCE, record(id="r3", cost_usd=4.0, **FREE)),
+        cell("hi", record(id="r2", cost_usd=0.5, **billed)),
+        cell("%%route\nOne?", record(id="r3", cost_usd=4.0, **FREE)),
+        cell("%%route\nTwo?", replayed, record(id="r6", status="interrupted", **BROKEN_OFF)),
         cell(FRANCE, record(schema=99), "text", {}),
-    )
+    ]
 
-    assert "shown       4 answers from 6 calls" in rows
-    assert "spent       $0.75 = $0.25 (list price) + $0.50 (billed)" in rows
-    assert any(row.startswith("not billed  $4.00 (what the tiers") for row in rows)
-    assert rows[6].endswith("(escalated)")
+    rows = cost_table(new_notebook(cells=cells), "replayed")
+
+    assert TABLE.replace("RULE", "-" * 120).splitlines() == rows
 
 
 SETUP = f"""
@@ -114,16 +103,17 @@ def said_by(capsys, *words):
 
 
 def test_run_executes_a_copy_and_prints_the_table_and_where_the_files_are(tmp_path, capsys):
-    lesson = written(tmp_path / "lesson.ipynb", SETUP, FRANCE, "")
+    lesson = written(tmp_path / "a\x1b[2J.ipynb", SETUP, FRANCE, "")
     before = lesson.read_bytes()
 
     code = main(["run", str(lesson), "--profile", "simulated", "--out", str(tmp_path / "made")])
 
     told = capsys.readouterr()
     lines = told.out.splitlines()
-    made, page = tmp_path / "made" / "lesson.ipynb", tmp_path / "made" / "lesson.html"
+    made, page = tmp_path / "made" / lesson.name, tmp_path / "made" / "a\x1b[2J.html"
     assert any("$0.000012 (would have cost)" in line for line in lines)
-    assert [f"notebook    {made}", f"page        {page}"] == lines[-2:]
+    files = [f"notebook    {made}", f"page        {page}"]
+    assert [line.replace("\x1b", " ") for line in files] == lines[-2:]
     assert (0, True, False) == (code, "cell 2 of 2" in told.err, "WARNING" in told.err)
     output = nbformat.read(made, as_version=4).cells[2].outputs[0]
     assert "r1" == output.metadata.nbroute.id
@@ -178,29 +168,17 @@ def test_what_cannot_be_read_written_or_pulled_is_one_line_before_anything_runs(
     before = lesson.read_bytes()
     file = tmp_path / "file"
     file.write_text("")
+    taken = f"the executed notebook would overwrite '{lesson}': name another folder with --out"
     told = {
-        ("run", missing): f"cannot read the notebook '{missing}': No such file or directory",
-        (
-            "run",
-            lesson,
-            "--profile",
-            "locl",
-        ): "--profile 'locl' is not a profile; did you mean 'local'",
-        (
-            "run",
-            lesson,
-            "--profile",
-            "mime",
-        ): "--profile 'mime' is not a profile; did you mean 'mine'",
-        ("run", lesson, "--out", folder): f"the executed notebook would overwrite '{lesson}': "
-        "name another folder with --out",
-        ("run", lesson, "--out", file): f"cannot write to '{file}': File exists; name another "
-        "folder with --out",
-        ("pull", "http://127.0.0.1:1/m.gguf", "--folder", tmp_path): "no connection to 127.0.0.1",
+        f"run {missing}": f"cannot read the notebook '{missing}': No such file or directory",
+        f"run {lesson} --profile mime": "--profile 'mime' is not a profile; did you mean 'mine'",
+        f"run {lesson} --out {folder}": taken,
+        f"run {lesson} --out {file}": f"cannot write to '{file}': File exists; name another folder",
+        f"pull http://127.0.0.1:1/m.gguf --folder {tmp_path}": "no connection to 127.0.0.1",
     }
 
     for words, expected in told.items():
-        code, said = said_by(capsys, *words)
+        code, said = said_by(capsys, *words.split())
         assert (1, 1) == (code, said.count("\n"))
         assert said.startswith(f"nbroute: {expected}")
     monkeypatch.setitem(sys.modules, "nbclient", None)
@@ -209,26 +187,20 @@ def test_what_cannot_be_read_written_or_pulled_is_one_line_before_anything_runs(
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "code", "said"),
     [
-        ("fly", "invalid choice"),
-        ("run a --out ~nobody9/x", "there is no such user"),
+        ("run a --out ~nobody9/x", 2, "there is no such user"),
+        ("--version", 0, f"nbroute {version('nbroute')}\n"),
     ],
 )
-def test_wrong_usage_ends_with_2(capsys, words, said):
+def test_wrong_usage_ends_with_2_and_the_version_is_the_packages(capsys, words, code, said):
     with pytest.raises(SystemExit) as caught:
         main(words.split())
 
-    told = capsys.readouterr().err
-    assert 2 == caught.value.code
-    assert "usage: nbroute" in told
-    assert said in told
-
-
-def test_the_version_is_the_packages(capsys):
-    with pytest.raises(SystemExit) as caught:
-        main(["--version"])
-    assert (0, f"nbroute {version('nbroute')}\n") == (caught.value.code, capsys.readouterr().out)
+    told = capsys.readouterr()
+    assert code == caught.value.code
+    assert ("usage: nbroute" in told.err) == (code == 2)
+    assert said in told.out + told.err
 
 
 def test_help_names_the_commands_and_imports_nothing_heavy():
