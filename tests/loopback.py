@@ -19,19 +19,20 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import math
+import re
 import socket
 import sys
 import threading
+import zlib
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal, Self
 from urllib.parse import parse_qs, urlsplit
 
-from loopback_bodies import completion, embeddings, encoded, events, example, refusal
-
-HTML = "<!DOCTYPE html><html><head><title>Gateway</title></head><body>Sign in</body></html>"
+CHUNKED = {"Transfer-Encoding": "chunked"}
 
 
 @dataclass(frozen=True)
@@ -40,10 +41,10 @@ class Reply:
 
     `usage`: "count" counts words, None sends none. `cost` is `usage.cost`, as OpenRouter
     sends it. `error` is the message of an OpenAI-style error body, `body` is sent as it is
-    (bytes, text, or something to make JSON of), `html` a gateway's page. `content_type`
-    overrides that of `body`; `bytes_each` has it sent in HTTP chunks of so many bytes.
+    (bytes, text, or something to make JSON of). `content_type` overrides that of `body`;
+    `bytes_each` has it sent in HTTP chunks of so many bytes.
     `chunks` are the pieces of text when streaming (default: words).
-    `id` is the answer's, None sends none. `logprobs` are those of the pieces (default: -0.1 each),
+    `id` is the answer's. `logprobs` are those of the pieces (default: -0.1 each),
     sent where they are asked for; an empty list sends none.
     `delay` is in seconds, before the first byte; `pause` between pieces. After `cut_after`
     pieces the connection breaks, after `stall_after` nothing more comes until the client
@@ -56,12 +57,11 @@ class Reply:
     cost: float | None = None
     model: str | None = None
     finish_reason: str | None = "stop"
-    id: str | None = "chatcmpl-loopback"
+    id: str = "chatcmpl-loopback"
     logprobs: Sequence[float] | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     error: str | None = None
     body: Any = None
-    html: bool = False
     content_type: str | None = None
     bytes_each: int | None = None
     chunks: Sequence[str] | None = None
@@ -132,7 +132,7 @@ class Loopback(ThreadingHTTPServer):
         self.requests.clear()
 
     def embedding_reply(self, **parts: Any) -> None:
-        """Queue a `Reply` to a request for embeddings: an `error`, a `body` or `html`."""
+        """Queue a `Reply` to a request for embeddings: an `error` or a `body`."""
         self._embedding_queue.append(Reply(**parts))
 
     def answer(self, other: str | Reply = "ok", /, **models: str | Reply) -> None:
@@ -165,17 +165,10 @@ class Loopback(ThreadingHTTPServer):
         """The reply to this request: queued, a refusal, the handler's, or the plain one."""
         with contextlib.suppress(IndexError):
             return self._queue.popleft()
-        words = refusal(sent or {}, self._refused)
+        words = _refusal(sent or {}, self._refused)
         if words:
             return Reply(status=400, error=words)
-        return self.handler(sent) if self.handler else Reply(text=example(sent or {}))
-
-    def generation(self, name: str) -> tuple[int, Any]:
-        """Status and body of GET /generation."""
-        self.generation_misses -= 1
-        if self.generation_misses >= 0 or name not in self.generations:
-            return 404, {"error": {"message": f"Generation {name} not found", "code": 404}}
-        return 200, {"data": {"id": name, **self.generations[name]}}
+        return self.handler(sent) if self.handler else Reply(text=_example(sent or {}))
 
     def __enter__(self) -> Self:
         self._thread = threading.Thread(target=self.serve_forever, args=(0.01,))
@@ -221,21 +214,19 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self._seen(None)
-        road = urlsplit(self.path)
-        if road.path == "/v1/generation" and not self.server._queue:
-            self._send(*self.server.generation(parse_qs(road.query)["id"][0]))
+        server, road = self.server, urlsplit(self.path)
+        lists = {"/v1/models": {"object": "list", "data": _listed(server.models)}} | server.lists
+        if server._queue and road.path in ("/v1/generation", "/v1/models"):
+            self._answer(server.next_reply(None), {})
         elif road.path == "/v1/generation":
-            self._answer(self.server.next_reply(None), {})
-        elif self.path == "/v1/models" and not self.server._queue:
-            listed = self.server.models and [
-                {"id": one, "object": "model"} if isinstance(one, str) else one
-                for one in self.server.models
-            ]
-            self._send(200, {"object": "list", "data": listed})
-        elif self.path in self.server.lists:
-            self._send(200, self.server.lists[self.path])
-        elif self.path == "/v1/models":
-            self._answer(self.server.next_reply(None), {})
+            name = parse_qs(road.query)["id"][0]
+            server.generation_misses -= 1
+            if server.generation_misses >= 0 or name not in server.generations:
+                self._send(404, {"error": {"message": f"Generation {name} not found", "code": 404}})
+            else:
+                self._send(200, {"data": {"id": name, **server.generations[name]}})
+        elif self.path in lists:
+            self._send(200, lists[self.path])
         else:
             self._send(404, "404 page not found")
 
@@ -247,7 +238,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif self.path == "/v1/embeddings" and self.server._embedding_queue:
             self._answer(self.server._embedding_queue.popleft(), sent)
         elif self.path == "/v1/embeddings":
-            self._send(200, embeddings(sent, self.server.dimension))
+            self._send(200, _embeddings(sent, self.server.dimension))
         else:
             self._send(404, "404 page not found")
 
@@ -261,7 +252,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, reply: Reply, sent: Any) -> None:
         self.server.stopping.wait(reply.delay)
-        body = _fixed_body(reply)
+        body = reply.body
+        if reply.error is not None:
+            body = {"error": {"message": reply.error, "type": "error", "code": None}}
         if body is not None:
             self._send(reply.status, body, reply.headers, reply.content_type, reply.bytes_each)
         elif sent.get("stream"):
@@ -269,7 +262,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif reply.cut_after is not None or reply.stall_after is not None:
             self._break_off(reply)
         else:
-            self._send(reply.status, completion(reply, sent), reply.headers)
+            self._send(reply.status, _completion(reply, sent), reply.headers)
 
     def _send(
         self,
@@ -279,41 +272,34 @@ class _Handler(BaseHTTPRequestHandler):
         content_type: Any = None,
         bytes_each: int | None = None,
     ) -> None:
-        data, guessed = encoded(body)
-        self.send_response_only(status)
-        self.send_header("Content-Type", content_type or guessed)
-        length = ("Transfer-Encoding", "chunked") if bytes_each else ("Content-Length", len(data))
-        self.send_header(length[0], str(length[1]))
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.end_headers()
+        data, guessed = _encoded(body)
+        length = {"Content-Length": str(len(data))}
         if bytes_each:
+            length = CHUNKED
             starts = range(0, len(data) + bytes_each, bytes_each)
             pieces = [data[start : start + bytes_each] for start in starts]
             data = b"".join(b"%x\r\n%b\r\n" % (len(one), one) for one in pieces)
+        self._begin(status, {"Content-Type": content_type or guessed} | length | headers)
         self.wfile.write(data)
         self.wfile.flush()
 
-    def _stream(self, reply: Reply, sent: Any) -> None:
-        self.send_response_only(reply.status)
-        self.send_header("Content-Type", "text/event-stream")
-        self.send_header("Transfer-Encoding", "chunked")
-        for name, value in reply.headers.items():
+    def _begin(self, status: int, headers: Mapping[str, str]) -> None:
+        self.send_response_only(status)
+        for name, value in headers.items():
             self.send_header(name, value)
         self.end_headers()
-        for count, event in enumerate(events(reply, sent)):
+
+    def _stream(self, reply: Reply, sent: Any) -> None:
+        self._begin(reply.status, {"Content-Type": "text/event-stream"} | CHUNKED | reply.headers)
+        for count, event in enumerate(_events(reply, sent)):
             if count in (reply.cut_after, reply.stall_after):
                 self._break_off(reply)
                 return
             self.server.stopping.wait(reply.pause)
-            self._event(event)
+            data = b"data: %b\n\n" % _encoded(event)[0]
+            self.wfile.write(b"%x\r\n%b\r\n" % (len(data), data))
+            self.wfile.flush()
         self.wfile.write(b"0\r\n\r\n")
-        self.wfile.flush()
-
-    def _event(self, event: Any) -> None:
-        line = event if isinstance(event, str) else json.dumps(event)
-        data = f"data: {line}\n\n".encode()
-        self.wfile.write(b"%x\r\n%b\r\n" % (len(data), data))
         self.wfile.flush()
 
     def _break_off(self, reply: Reply) -> None:
@@ -329,10 +315,129 @@ def prompt_of(sent: Any) -> str:
     return sent["messages"][-1]["content"]
 
 
-def _fixed_body(reply: Reply) -> Any:
-    if reply.error is not None:
-        return {"error": {"message": reply.error, "type": "error", "code": None}}
-    return HTML if reply.html else reply.body
+def _listed(models: Any) -> Any:
+    return models and [
+        {"id": one, "object": "model"} if isinstance(one, str) else one for one in models
+    ]
+
+
+def _encoded(body: Any) -> tuple[bytes, str]:
+    if isinstance(body, bytes):
+        return body, "application/json"
+    if isinstance(body, str):
+        return body.encode(), "text/html" if body.startswith("<") else "text/plain"
+    return json.dumps(body).encode(), "application/json"
+
+
+def _completion(reply: Reply, sent: Any) -> dict[str, Any]:
+    message = {"role": "assistant", "content": reply.text}
+    choice = {"index": 0, "message": message, "finish_reason": reply.finish_reason}
+    choice |= _logprobs(_pieces(reply), reply, sent)
+    whole = _envelope("chat.completion", reply, sent) | {"choices": [choice]}
+    return whole | {"usage": usage} if (usage := _usage(reply, sent)) else whole
+
+
+def _events(reply: Reply, sent: Any) -> Iterator[Any]:
+    envelope = _envelope("chat.completion.chunk", reply, sent)
+    pieces = _pieces(reply)
+    rated = _logprobs(pieces, reply, sent).get("logprobs", {}).get("content", [])
+    for place, piece in enumerate(pieces):
+        known = {"logprobs": {"content": [rated[place]]}} if rated else {}
+        yield envelope | {"choices": [_delta({"content": piece}, None) | known]}
+    if reply.finish_reason:
+        yield envelope | {"choices": [_delta({}, reply.finish_reason)]}
+    asked = (sent.get("stream_options") or {}).get("include_usage")
+    if (asked or reply.cost is not None) and (usage := _usage(reply, sent)):
+        yield envelope | {"choices": [], "usage": usage}
+    if reply.done:
+        yield "[DONE]"
+
+
+def _delta(delta: Mapping[str, str], finish_reason: str | None) -> dict[str, Any]:
+    return {"index": 0, "delta": delta, "finish_reason": finish_reason}
+
+
+def _envelope(kind: str, reply: Reply, sent: Any) -> dict[str, Any]:
+    model = reply.model or sent["model"]
+    return {"id": reply.id, "object": kind, "created": 0, "model": model}
+
+
+def _pieces(reply: Reply) -> Sequence[str]:
+    return re.findall(r"\S+\s*|\s+", reply.text) if reply.chunks is None else reply.chunks
+
+
+def _logprobs(pieces: Sequence[str], reply: Reply, sent: Any) -> dict[str, Any]:
+    values = [-0.1] * len(pieces) if reply.logprobs is None else reply.logprobs
+    if not sent.get("logprobs") or not values:
+        return {}
+    told = zip(pieces, values, strict=True)
+    return {"logprobs": {"content": [{"token": t, "logprob": v} for t, v in told]}}
+
+
+def _usage(reply: Reply, sent: Any) -> dict[str, Any] | None:
+    if reply.usage is None:
+        return None
+    asked = sum(len(message["content"].split()) for message in sent["messages"])
+    answered = len(reply.text.split())
+    counted = {"prompt_tokens": asked, "completion_tokens": answered}
+    counted["total_tokens"] = asked + answered
+    usage = counted if reply.usage == "count" else dict(reply.usage)
+    return usage if reply.cost is None else usage | {"cost": reply.cost}
+
+
+def _refusal(sent: Any, refused: Sequence[str]) -> str:
+    """The words that refuse the first refused thing in the request; empty where there is none."""
+    kind = (sent.get("response_format") or {}).get("type")
+    for name in refused:
+        if name == kind:
+            return (
+                f"Invalid parameter: 'response_format' of type '{name}' is not supported with "
+                "this model."
+            )
+        if name in sent:
+            return f"Unsupported parameter: '{name}' is not supported with this model."
+    return ""
+
+
+def _example(sent: Any) -> str:
+    """The plain answer: JSON with the schema asked for, an object in JSON mode, else "ok"."""
+    asked = sent.get("response_format") or {}
+    if asked.get("type") == "json_schema":
+        return json.dumps(_instance(asked["json_schema"]["schema"]))
+    return '{"answer": "ok"}' if asked.get("type") == "json_object" else "ok"
+
+
+def _instance(schema: Any) -> Any:
+    if "enum" in schema:
+        return schema["enum"][0]
+    if schema.get("type") == "object":
+        return {name: _instance(inner) for name, inner in schema.get("properties", {}).items()}
+    if schema.get("type") == "array":
+        return [_instance(schema.get("items", {}))] * schema.get("minItems", 1)
+    return {"integer": 1, "number": 1.5, "boolean": True, "null": None}.get(
+        schema.get("type"), "ok"
+    )
+
+
+def _embeddings(sent: Any, dimension: int) -> dict[str, Any]:
+    """The answer to POST /embeddings: each text's words counted by their hash, of length 1."""
+    texts = [sent["input"]] if isinstance(sent["input"], str) else sent["input"]
+    size = sent.get("dimensions") or dimension
+    vectors = [_vector(text, size) for text in texts]
+    rows = [
+        {"object": "embedding", "index": place, "embedding": v} for place, v in enumerate(vectors)
+    ]
+    tokens = sum(len(text.split()) for text in texts)
+    usage = {"prompt_tokens": tokens, "total_tokens": tokens}
+    return {"object": "list", "data": rows, "model": sent["model"], "usage": usage}
+
+
+def _vector(text: str, size: int) -> list[float]:
+    counts = [0.0] * size
+    for word in text.lower().split() or [""]:
+        counts[zlib.crc32(word.encode()) % size] += 1.0
+    length = math.sqrt(sum(count * count for count in counts))
+    return [count / length for count in counts]
 
 
 def main() -> None:

@@ -165,7 +165,7 @@ def test_a_tier_falls_back_to_another_provider(monkeypatch, server, reached, ask
 @pytest.mark.parametrize(
     ("reply", "says", "paid"),
     [
-        ({"html": True}, "a web page", 0),
+        ({"body": "<html>"}, "a web page", 0),
         ({"body": {"choices": []}}, "no choices", 0),
         ({"body": b"{half"}, "cut off or damaged", 0),
         ({"error": "overloaded"}, "overloaded", 0),

@@ -241,7 +241,7 @@ def test_a_generation_is_settled_from_the_books_once_it_is_there(server, provide
 
 
 def test_an_endpoint_without_books_settles_nothing_and_a_refused_key_fails(server, provider):
-    without = [{"status": 404, "error": "no"}, {"status": 405, "error": "no"}, {"html": True}]
+    without = [{"status": 404, "error": "no"}, {"status": 405, "error": "no"}, {"body": "<html>"}]
     for reply in (*without, {"body": {"data": {"total_cost": None}}}, {"body": []}):
         server.reply(**reply)
         assert provider.settle("chatcmpl-1") is None

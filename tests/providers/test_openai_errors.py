@@ -141,7 +141,7 @@ def test_no_part_of_a_key_reaches_the_error(server, provider, shown):
 
 def test_a_short_key_is_hidden_in_the_servers_words_alone_and_a_password(server, connect):
     provider, nowhere = connect(api_key="x"), server.url.replace("/v1", "/nowhere")
-    server.reply(html=True)
+    server.reply(body="<html>Sign in")
     server.reply(status=401, error="maximum: no such key 'x'")
 
     assert "a proxy or a login page" in words_of(provider)
@@ -153,7 +153,7 @@ def test_a_short_key_is_hidden_in_the_servers_words_alone_and_a_password(server,
     assert "https://openrouter.ai/settings/credits" in str(of_status(402, "", call))
 
 
-@pytest.mark.parametrize("reply", [{"status": 401, "error": KEY}, {"html": True}, {"cut_after": 1}])
+@pytest.mark.parametrize("reply", [{"status": 401, "error": KEY}, {"body": "<p"}, {"cut_after": 1}])
 def test_no_variable_of_a_call_that_failed_shows_the_key(make_router, server, reply):
     server.handler = lambda _: Reply(text="one two three", **reply)
     with pytest.raises(errors.ProviderError) as caught:

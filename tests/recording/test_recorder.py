@@ -23,35 +23,33 @@ def answers(documents):
     return [(one["request"]["messages"][-1]["user"], one["reply"]["text"]) for one in entries]
 
 
-def test_a_file_is_json_documents_with_texts_as_lists_of_lines(recorded, talk, documents):
-    awkward = "a\u2028b\x85c\ufeffd"
-    result = recorded.route(f"Sum this up:\n\na first line\nä {awkward}")
-
-    header, _ = documents()
-    written_by = f"nbroute {nbroute.__version__}"
-    assert ("recording", written_by) == (header["nbroute"], header["written_by"])
-    assert list(recorded.ladder.names) == [one["name"] for one in header["tiers"]]
-    asked = ["Sum this up:", "", "a first line", f"ä {awkward}"]
-    assert [(asked, result.text.split("\n"))] == answers(documents)
-    assert not {"\u2028", "\x85", "\ufeff"} & set(talk.read_bytes().decode())  # editors stumble
-
-
-def test_no_id_no_time_of_day_no_address_and_no_place_is_in_the_file(
+def test_a_file_is_json_documents_with_texts_as_lists_of_lines_and_no_id_time_or_place(
     router, server, talk, documents
 ):
     server.reply(status=500, error=f"failed at {server.url} ({server.host})")
     server.reply(text="half \ud83d", id="gen-98765", cost=0.5)
     router.record(talk)
 
-    result = router.route(FRANCE, temperature=0.25, json=True)
+    result = router.route("Sum up:\n\nä a\u2028b\x85c\ufeffd", temperature=0.25)
 
-    failed = documents()[1]["error"]
-    assert ("Unavailable", True) == (failed["class"], "at loop (loop)." in failed["message"][0])
-    assert 0.25 == documents()[2]["request"]["temperature"]
-    assert [([FRANCE], ["half \ufffd"])] == answers(documents)
+    header, failed, answered = documents()
+    assert ["LOW", "MID", "TOP"] == [one["name"] for one in header["tiers"]]
+    assert f"nbroute {nbroute.__version__}" == header["written_by"]
+    messages = [{"system": ["Be brief."]}, {"user": ["Sum up:", "", "ä a\u2028b\x85c\ufeffd"]}]
+    request = {"provider": "loop", "model": "small", "temperature": 0.25, "max_tokens": 64}
+    entry = {"purpose": "answer", "tier": "LOW", "request": request | {"messages": messages}}
+    (message,) = failed["error"]["message"]
+    assert "failed at loop (loop)." in message
+    assert entry | {"error": {"class": "Unavailable", "message": [message]}} == failed
+    request["model"] = "small-2"
+    times = {"latency_ms": answered["reply"]["latency_ms"], "ttft_ms": answered["reply"]["ttft_ms"]}
+    reply = {"text": ["half \ufffd"], "model": "small-2", "finish_reason": "stop"}
+    reply |= {"tokens": {"input": 8, "output": 2, "billed_usd": "0.5"}} | times
+    assert entry | {"request": request | {"messages": messages}, "reply": reply} == answered
+    text = talk.read_bytes().decode()
+    assert not {"\u2028", "\x85", "\ufeff"} & set(text)  # editors stumble
     places = [server.host, "127.0.0.1", str(talk.parent), os.uname().nodename, str(Path.home())]
-    for secret in ["gen-98765", result.id, router.session, *places]:
-        assert secret not in talk.read_text()
+    assert [] == [one for one in ["gen-98765", result.id, router.session, *places] if one in text]
 
 
 def test_another_answer_replaces_the_first_in_place_and_the_same_one_nothing(
@@ -219,20 +217,18 @@ def test_a_failure_never_takes_the_place_of_an_answer_and_a_refused_key_is_not_r
 def test_the_environment_or_the_settings_file_names_the_file_unless_a_profile_is_asked_for(
     tmp_path, opened, monkeypatch
 ):
-    monkeypatch.setenv("NBROUTE_RECORD", "talk.rec")
+    (settings := tmp_path / "my.toml").write_text('[nbroute]\nrecord = "talk.rec"\n')
+    assert opened(settings).recorder is not None
+    monkeypatch.setenv("NBROUTE_RECORD", "other.rec")
     assert opened().recorder is None
     monkeypatch.setenv("NBROUTE_PROFILE", "simulated")
     opened(profile=None).route(FRANCE)
-    assert 1 == len(Recording("talk.rec"))
-    monkeypatch.setenv("NBROUTE_REPLAY", "talk.rec")
+    assert 1 == len(Recording("other.rec"))
+    monkeypatch.setenv("NBROUTE_REPLAY", "other.rec")
     with pytest.raises(SettingsError, match="exclude each other; unset NBROUTE_RECORD"):
         opened(profile=None)
     monkeypatch.delenv("NBROUTE_RECORD")
     assert [True, False] == [opened(profile=one).replaying is not None for one in (None, "local")]
-
     monkeypatch.delenv("NBROUTE_REPLAY")
-    settings = tmp_path / "nbroute.toml"
-    settings.write_text('[nbroute]\nprofile = "simulated"\nrecord = "other.rec"\n')
-    opened(settings)
-    settings.write_text('[nbroute]\nreplay = "other.rec"\n')  # from the folder of the settings
+    settings.write_text('[nbroute]\nreplay = "talk.rec"\n')  # from the folder of the settings
     assert opened(settings).replaying is not None
