@@ -94,7 +94,7 @@ notebooks: .venv/test
 	@touch $@
 
 pictures: .venv/test
-	$(BIN)/python tests/picture.py docs/pictures
+	$(BIN)/python tools/picture.py docs/pictures
 
 docs: .venv-docs/ready
 	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --quiet

@@ -1,16 +1,19 @@
 """Makes the pictures of the documents: five scenes in a real JupyterLab, on the simulated ladder.
 
-python tests/picture.py docs/pictures [--dark] [--width 1180] [SCENE ...]
+python tools/picture.py docs/pictures [--dark] [--width 1180] [SCENE ...]
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
-import lab
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+import lab  # type: ignore[import-not-found] # the JupyterLab of the tests
 
 SKY = "%%route\nSummarise in two sentences why the sky is blue during the day and red at sunset."
 MERGE = """%%route
@@ -41,6 +44,7 @@ SETTLED_MS = 3_000
 
 
 def main() -> None:
+    """Take the pictures that are asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("scenes", nargs="*", choices=[*SCENES, []], default=[])
