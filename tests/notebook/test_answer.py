@@ -310,9 +310,3 @@ def test_long_code_is_shown_without_colours_and_scrolls_as_wide_tables_do():
     assert "<span" not in made
     assert 15_000 == made.count("a ")
     assert 2 == made.count('tabindex="0"')  # reached by keyboard
-
-
-def test_a_character_that_cannot_be_encoded_costs_that_character_only():
-    for text in ("a\ud800b", "`\udfff` c", "```\n\ud83d\n```"):
-        for made in (answer_html(text), safe_markdown(text), visible_text(text)):
-            assert 1 == made.encode().decode().count("\ufffd")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 from loopback import Reply
@@ -36,11 +35,8 @@ def test_a_model_that_is_asked_for_the_tier_is_named_and_priced_as_it_will_be_as
     assert ("small", 10) == (asking.model, asking.max_tokens)
     assert ("small", 10) == (sent["model"], sent["max_tokens"])
     assert prompt_tokens(messages) == asking.input_tokens
-
-
-def test_a_hybrid_that_is_sure_and_a_tier_that_is_forced_ask_nobody(make_router):
+    assert router.explain(VAGUE, tier="MID").asking is None
     assert make_router(classifier="hybrid").explain("What is 2 + 2?").asking is None
-    assert make_router(classifier="model").explain(VAGUE, tier="MID").asking is None
 
 
 def test_max_cost_is_held_against_the_sum_and_a_refusal_names_what_would_be_enough(
@@ -67,21 +63,3 @@ def test_max_cost_is_held_against_the_sum_and_a_refusal_names_what_would_be_enou
     with pytest.raises(BudgetExceeded, match=r"asking small for the tier \$.* \+ TOP \$"):
         router.route(VAGUE, max_cost="0.001")
     assert 1 == len(server.requests)
-
-
-def test_an_endpoint_that_embeds_is_named_with_the_examples_that_have_no_vectors_yet(
-    opened, server
-):
-    Path("corp.toml").write_text(
-        f"""
-        nbroute = {{ profile = "corp", classifier = "embedding", embedder = "corp" }}
-        providers.corp.base_url = "{server.url}"
-        tiers.SIMPLE = {{ provider = "corp", model = "small", price = {{ input = 1, output = 2 }} }}
-        """
-    )
-
-    explained = opened("corp.toml").explain("How is the weather?")
-
-    assert "text-embedding-3-small" == explained.asking.model
-    assert explained.asking.input_tokens > 1000
-    assert {"/v1/models"} == {one.path for one in server.requests}

@@ -1,8 +1,8 @@
-"""`%route label`, `%route labels`, votes, the session's line and several answers to a prompt."""
+"""`%route label`, `labels` and `versions`, votes, and several answers to a prompt."""
 
 from __future__ import annotations
 
-from cells import error_of, run
+from cells import desk_of, error_of, run
 
 from nbroute.notebook.lines import session_text
 
@@ -69,3 +69,17 @@ def test_the_card_or_column_of_a_repeat_has_one_row(shell, router, server, monke
     assert "- LOW · small · not used: agrees · " in card
     assert "- LOW · small · not used: says 41 · " in card
     assert "3 answers: all agree on 42, $" in columns
+
+
+def test_a_cell_run_again_with_another_prompt_has_its_versions_side_by_side(shell):
+    leaves = "Explain why leaves change their colour in autumn."
+    run(shell, f"%%route -t MEDIUM\n{leaves}")
+    run(shell, f"%%route -t SIMPLE\n{leaves} Be brief.")  # under a hundredth of a cent
+
+    table = run(shell, "%route versions")[1].result
+    page = desk_of(shell).panel("versions", desk_of(shell).card(2))
+
+    assert [("v1", "MEDIUM"), ("v2", "SIMPLE")] == [(row[0], row[2]) for row in table.rows]
+    assert all(row[3].startswith("$0.00") and "calls" not in row[3] for row in table.rows)
+    assert [False, True] == ["<mark" in version for version in page.split(">v2<")]
+    assert "per 100k calls" not in page

@@ -75,18 +75,6 @@ def test_checks_say_who_is_the_cheapest_that_passes_and_what_is_missing(static):
         assert "passes 2 of 3" in shown
 
 
-def test_a_simulated_model_that_says_it_has_no_answer_does_not_pass(static):
-    static.user_ns["prompts"] = ["Explain recursion.", "zzz qqq"]
-
-    line = "%%route_compare FRONTIER --over prompts --json -o kept"
-    ((data, _),) = outputs(static, f"{line}\n{{{{prompts}}}}")
-
-    assert "simulated: written for a lesson, not by a model" in data["text/plain"]
-    assert "passes 1 of 2" in data["text/plain"]
-    assert "1 not answered" in data["text/plain"]
-    assert [True, False] == list(static.user_ns["kept"].frame()["passed"])
-
-
 def test_a_dry_run_counts_the_calls_and_a_lot_that_cost_money_need_a_budget(shell, monkeypatch):
     shell.user_ns |= {"few": WORDS, "words": [f"word {n}" for n in range(10_000)]}
     router = shell.run_line_magic("route", "router")

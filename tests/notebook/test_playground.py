@@ -8,7 +8,7 @@ import re
 from dataclasses import replace
 
 import pytest
-from cells import desk_of, run
+from cells import run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from IPython.utils.capture import capture_output
@@ -65,15 +65,6 @@ def test_signals_are_listed_in_the_order_of_the_text_with_the_way_they_pull():
     assert [UP, "a cheaper tier (-0.5)", "neither side"] == [row[-1] for row in rows]
     sides = re.findall(r'class="nbr-(\w+)" title', marked("please prove it", signals))
     assert ["raises", "cheaper"] == sides
-
-
-def test_of_a_long_prompt_and_of_a_thousand_signals_a_part_is_shown_and_the_rest_counted():
-    made = marked("a" * 10_000 + "prove" + "b" * 10_000, [signal(10_000, 10_005)])
-    shown = signal_rows("a" * 1000, [signal(n, n + 1) for n in range(1000)])
-
-    assert "prove<sup>1</sup>" in made
-    assert "[… 9,400 characters …]" in made
-    assert "and 960 more" == shown[-1][1]
 
 
 @pytest.fixture
@@ -161,9 +152,7 @@ def test_a_classifier_that_cannot_tell_or_would_send_says_so(
 
 
 def test_a_prompt_of_any_length_and_signs_is_shown_and_kept_out_of_the_repr(play):
-    long = play("Explain the following text. " + "word " * 4_000)
-    assert len(long.html) < 30_000
-    assert "characters …]" in long.html
+    assert "[… 19,402 characters …]" in play("Explain the text. " + "word " * 4_000).html
     assert ">Prove<sup>1</sup>" in play("\x00\x07Prove it").html
     prompt = "\n</textarea><script>alert(1)</script> $x$ \\frac & é 日本 🚀\n"
     page = play(prompt).html
@@ -242,25 +231,6 @@ def test_another_classifier_can_be_chosen_and_the_cell_that_is_copied_asks_it(pl
 
     cells = ["%%route\nProve it.\nNow.", "%%route -c rules:two-tier\nProve it.\nNow."]
     assert cells == copied
-
-
-def test_answers_to_the_same_prompt_fold_and_commands_reach_each_by_its_number(shell):
-    desk = desk_of(shell)
-    with capture_output():
-        playground = Playground(desk.router, "hello", sent=desk.took, number=desk.new_number)
-        playground.start("SIMPLE").join()
-        playground.act("run", "FRONTIER")
-        wait(playground)
-        playground.act("prompt", value="a" * 5_000 + "end")
-        playground.start("MEDIUM").join()
-
-    shown = [desk.card(number).view for number in (1, 2, 3)]
-    tiers = [[one.tier for one in view.results] for view in shown]
-    assert [["SIMPLE"], ["FRONTIER", "SIMPLE"], ["MEDIUM"]] == tiers
-    assert "MEDIUM" == desk.last.tier
-    assert "[… 3,003 characters …]" in shown[-1].asked
-    run(shell, "%route label 1 good")
-    assert ["hello"] == list(desk.router.labels(feedback=True)["prompt"])
 
 
 def test_it_continues_with_another_router(play, routed):
