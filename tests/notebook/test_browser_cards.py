@@ -1,9 +1,10 @@
-"""Cards, their controls and labels in a real JupyterLab, by clicks in headless Chromium."""
+"""Cards and their controls in a real JupyterLab and Notebook 7, by clicks in headless Chromium."""
 
 from __future__ import annotations
 
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import lab
@@ -53,8 +54,9 @@ def test_shift_enter_on_escalate_runs_the_cell_again_and_does_not_escalate(page,
     assert 0 == notebooks.rows("SELECT count(*) FROM attempts WHERE tier = 'COMPLEX'")[0][0]
 
 
-def test_run_at_a_tier_and_stop_while_it_runs(notebooks):
-    cell = notebooks.slow(3.0).run("%%route -t SIMPLE\nhello")
+def test_run_at_a_tier_and_compare_and_stop_while_they_run(notebooks):
+    slow = notebooks.slow(3.0)
+    cell = slow.run("%%route -t SIMPLE\nhello")
 
     cell.get_by_label("Run at a tier").click()
     button(cell, re.compile("^FRONTIER")).click()
@@ -68,6 +70,13 @@ def test_run_at_a_tier_and_stop_while_it_runs(notebooks):
     assert button(cell, "good").is_enabled()
     cell.get_by_label("Run at a tier").click()
     assert button(cell, re.compile("^FRONTIER")).is_enabled()
+
+    cell.get_by_label("More").click()
+    button(cell, "Compare on all tiers").click()
+    button(cell, "Stop").click()
+    cell.get_by_role("status").filter(has_text="Interrupted").wait_for()
+    statuses = slow.rows("SELECT status FROM attempts WHERE comparison != ''")
+    assert ("interrupted",) in statuses
 
 
 def test_the_newest_three_cards_have_controls_and_the_newest_the_session(page, notebooks):
@@ -111,32 +120,16 @@ def test_the_quickstart_runs_from_top_to_bottom(page, notebooks):
     assert 0 == page.locator('[data-mime-type="application/vnd.jupyter.error"]').count()
 
 
-def test_the_steps_of_a_cascade_open_by_a_click_and_name_each_tier(notebooks):
-    hard = "Derive when a predator-prey model has a stable limit cycle; discuss each parameter."
-    cell = notebooks.run(f"%%route -S cascade --start SIMPLE\n{hard}")
-    summary = cell.locator("summary", has_text=re.compile("2 steps: SIMPLE rejected.*MEDIUM used"))
-    steps = cell.locator("tbody tr")
-    summary.wait_for()
-    assert not steps.first.is_visible()
-
-    summary.click()
-
-    steps.first.wait_for()
-    rejected, used, *rest = [step.split("\t") for step in steps.all_inner_texts()]
-    assert ["SIMPLE", "simulated/gpt-4o-mini"] == rejected[:2]
-    assert rejected[2].startswith("rejected by unsure: says ")
-    assert ["MEDIUM", "simulated/claude-haiku-3.5"] == used[:2]
-    assert used[2].startswith("used · passed ")
-    assert [("COMPLEX", "not asked"), ("FRONTIER", "not asked")] == [(s[0], s[2]) for s in rest]
-
-
-def test_a_click_keeps_a_label_another_changes_it_and_a_second_takes_it_back(notebooks):
+def test_a_click_keeps_a_label_another_changes_it_and_a_second_takes_it_back(page, notebooks):
     cell = notebooks.run("%%route -t SIMPLE\nhello there")
     assert "kept with the prompt" in button(cell, "good").get_attribute("title")
 
     button(cell, "good").click()
     cell.get_by_text("labelled good").wait_for()
-    button(cell, "too weak").click()
+    for _ in range(2):
+        page.keyboard.press("Tab")
+    page.keyboard.press("b")  # JupyterLab's shortcut for a new cell
+    page.keyboard.press("Enter")
     cell.get_by_text("labelled too weak (the prompt needs MEDIUM)").wait_for()
     assert ["too weak"] == cell.locator("[aria-pressed=true]").all_inner_texts()
     button(cell, "too weak", pressed=True).click()
@@ -145,18 +138,36 @@ def test_a_click_keeps_a_label_another_changes_it_and_a_second_takes_it_back(not
     kept = notebooks.rows("SELECT feedback, picked, needed FROM labels ORDER BY rowid")
     assert [("good", "SIMPLE", "SIMPLE"), ("too weak", "SIMPLE", "MEDIUM")] == kept[:2]
     assert "taken back" == kept[2][0]
-
-
-def test_the_words_are_reached_and_pressed_by_keyboard(page, notebooks):
-    cell = notebooks.run("%%route -t SIMPLE\nhello keys")
-    cell.get_by_label("Run at a tier").focus()
-
-    for _ in range(2):
-        page.keyboard.press("Tab")
-    page.keyboard.press("Enter")
-
-    cell.get_by_role("status").filter(has_text=re.compile("labelled bad")).wait_for()
-    page.keyboard.press("b")  # JupyterLab's shortcut for a new cell
-    page.keyboard.press("Enter")
-    cell.get_by_role("status").filter(has_text="label removed").wait_for()
     assert 2 == page.locator(".jp-Cell").count()
+
+
+#: A line for each text that the answer has shown, so that a test sees that it grew.
+WATCH = """() => {
+  window.lengths = new Set();
+  new MutationObserver(() => {
+    const answer = document.querySelectorAll('.jp-Cell')[1]?.querySelector('.jp-OutputArea');
+    if (answer) window.lengths.add(answer.innerText.length);
+  }).observe(document.body, {childList: true, subtree: true, characterData: true});
+}"""
+
+
+def open_watched(page, url, name):
+    lab.open_in_notebook7(page, url, name)
+    page.evaluate(WATCH)
+
+
+def test_in_notebook_7_a_card_streams_escalates_in_place_and_is_saved(page, notebooks):
+    in_notebook7 = replace(notebooks.slow(0.5), open=open_watched)
+    cell = in_notebook7.run("%%route -t SIMPLE\nName three paper clips.")
+    escalate = button(cell, "Escalate to MEDIUM")
+    escalate.wait_for()
+
+    assert "/notebooks/" in page.url
+    assert page.evaluate("window.lengths.size") > 3
+    assert "1 call" in cell.locator(".nbr-meter").inner_text()
+    escalate.click()
+    button(cell, "Escalate to COMPLEX").wait_for()
+
+    shown = cell.locator(".nbr-card").inner_text()
+    assert shown.index("MEDIUM") < shown.index("before: SIMPLE")
+    assert "MEDIUM" == in_notebook7.saved()[0]["metadata"]["nbroute"]["tier"]
