@@ -18,12 +18,13 @@ from bisect import bisect
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from fractions import Fraction
 from functools import cache
 from typing import Any
 
+from nbroute.checks.confidence import RATING_INSTRUCTION
 from nbroute.checks.structured import read_schema
 from nbroute.decoding import decode, packaged
+from nbroute.errors import SettingsError
 from nbroute.types import Request
 
 MARK = "[simulated]"
@@ -72,18 +73,18 @@ def find(prompt: str) -> Lesson | None:
     return _lessons().get(_wording(prompt))
 
 
-def near(prompt: str, count: int = 3) -> list[str]:
-    """The short known prompts that share the most telling words with this one, nearest first."""
-    short = [one for one in known_prompts() if len(one) <= _SHOWN_CHARS and "\n" not in one]
+def near(prompt: str) -> list[str]:
+    """The three short known prompts that share the most telling words with this one."""
+    short = [one for one in known_prompts() if len(one) <= _SHOWN_CHARS]
     telling = re.compile(r"\w{3,}")
-    words = {one: {*telling.findall(_wording(one[:4000]))} for one in (*short, prompt)}
+    words = {one: {*telling.findall(_wording(one))} for one in (*short, prompt)}
     common = Counter(word for one in short for word in words[one])
 
     def weight(one: str) -> float:
         # Rounded once, so that the order of a set, which differs by process, does not matter.
         return math.fsum(1 / common[word] for word in words[one] & words[prompt])
 
-    return sorted(short, key=weight, reverse=True)[:count]
+    return sorted(short, key=weight, reverse=True)[:3]
 
 
 def _wording(prompt: str) -> str:
@@ -122,12 +123,9 @@ def last_of(request: Request, role: str) -> str:
 
 
 def _prompt(request: Request) -> str:
-    """The last user message without a check's feedback and the paragraph that asks for a rating."""
-    prompt, *failed = _AFTER_A_FAILURE.split(last_of(request, "user"), maxsplit=1)
-    if request.rated and not failed:
-        head, _, closing = prompt.rpartition("\n\n")
-        prompt = head if head and pattern("asks_for_rating").search(closing) else prompt
-    return prompt.strip()
+    """The last user message without a check's feedback and the request for a rating."""
+    prompt, *_ = _AFTER_A_FAILURE.split(last_of(request, "user"))
+    return prompt.removesuffix(RATING_INSTRUCTION).strip()
 
 
 def difficulty(prompt: str) -> float:
@@ -138,7 +136,7 @@ def difficulty(prompt: str) -> float:
     if short and pattern("easy").match(prompt) and not pattern("hard").search(prompt):
         return 0.1 + 0.1 * draw("difficulty", prompt)
     length = 0.3 * math.sqrt(min(len(prompt.split()), 200) / 200)
-    words = {match.lower() for match in pattern("hard").findall(prompt[:4000])}
+    words = {match.lower() for match in pattern("hard").findall(prompt)}
     hard = 0.2 + 0.07 * min(len(words) - 1, 3) if words else 0
     return min(0.25 + length + hard + 0.1 * draw("difficulty", prompt), 0.95)
 
@@ -146,7 +144,7 @@ def difficulty(prompt: str) -> float:
 def logprobs(request: Request, skill: float, tokens: list[str]) -> tuple[float, ...]:
     """Draw the tokens' log-probabilities; their mean falls as the prompt outgrows the skill."""
     prompt = _prompt(request)
-    sure = min(max(0.82 + 0.9 * (skill - difficulty(prompt)), 0.1), 0.99)
+    sure = min(0.82 + 0.9 * (skill - difficulty(prompt)), 0.99)
     seed = draw("logprobs", request.model, prompt)
     return tuple(2 * math.log(sure) * draw(seed, place) for place in range(len(tokens)))
 
@@ -169,7 +167,7 @@ def simulated_text(request: Request, skill: float) -> str:
         text = lesson.answers[_level(request, skill)] if lesson else _no_answer(request, skill)
     if request.rated:
         rating = 8 + math.floor(8 * (skill - difficulty(prompt)))
-        text = f"{text.rstrip()}\n\nConfidence: {min(max(rating, 1), 10)}"
+        text = f"{text.rstrip()}\n\nConfidence: {min(rating, 10)}"
     return text
 
 
@@ -200,14 +198,14 @@ def _structured(request: Request, lesson: Lesson | None, skill: float) -> str:
         return lesson.json[level] if lesson.json else text
     if lesson and lesson.json and not _misfit(request.schema, lesson.json[-1]):
         return lesson.json[_level(request, skill)]
-    return structured_answer(request, request.schema, skill)
+    return _made_up(request.schema, request.model)
 
 
 def _misfit(schema: Mapping[str, Any], text: str) -> str:
     """Why the text does not fit the schema; empty where it does."""
     try:
         read_schema(schema).parse(text)
-    except ValueError as error:
+    except (SettingsError, ValueError) as error:
         return str(error)
     return ""
 
@@ -215,271 +213,88 @@ def _misfit(schema: Mapping[str, Any], text: str) -> str:
 # Classifying
 
 
-def _class_name(request: Request, skill: float) -> str | None:
-    """Choose one of the names that the request lists; None if it does not ask for one.
+def _class_name(request: Request, skill: float) -> str:
+    """Choose one of the names that the request lists; "" if it does not ask for one.
 
     The prompt's length alone decides; the less the skill, the more the hash sways it.
     """
     if request.max_tokens > 16:  # room for more than a name
-        return None
+        return ""
     asks = last_of(request, "system") or last_of(request, "user")
-    if listed := pattern("asks_for_one").search(asks):
-        names = list(filter(None, re.split(r",?\s+or\s+|,\s*", listed[1].strip().rstrip("."))))
-    else:
-        names = pattern("described").findall(asks) if "one word" in asks.lower() else []
+    listed = pattern("asks_for_one").search(asks)
+    told = listed[1].strip().rstrip(".") if listed else ""
+    names = list(filter(None, re.split(r",?\s+or\s+|,\s*", told)))
     if not names:
-        return None
+        return ""
     asked = last_of(request, "user")
     judged = pattern("judged").search(asked)
     prompt = (judged["fenced"] or judged["last"] or "") if judged else asked
     # From 700 characters on it is the top one.
     height = min(len(prompt.strip()) / 700, 1.0) ** 0.5
     height += (1 - skill) * 0.1 * noise(request, "class")
-    return str(names[min(max(int(height * len(names)), 0), len(names) - 1)])
+    return names[min(max(int(height * len(names)), 0), len(names) - 1)]
 
 
 # JSON by a schema
 
+#: Deeper down, what may be left out is.
 _OPTIONAL_BELOW = 4
-_STOP_AT = 40
-_TRIES = 20
-_MOST = 200
+_DEEPEST = 20
+_MOST_ITEMS = 20
 _MOST_CHARS = 10_000
-_IMPLIED = (
-    ("object", {"properties", "required", "additionalProperties"}),
-    ("array", {"items", "prefixItems", "minItems"}),
-    ("number", {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"}),
-)
+#: The limits of a number, and how far from each it may be.
+_LIMITS = {"minimum": 0, "maximum": 0, "exclusiveMinimum": 1, "exclusiveMaximum": -1}
 
 
-def structured_answer(request: Request, schema: Mapping[str, Any], skill: float) -> str:
-    """Write JSON that fits the schema; below a skill of 0.6 a share of it does not.
-
-    What does not fit has prose before it or a value of the wrong type. A schema beyond what
-    `instance` knows is answered in words.
-    """
-    seed = draw("schema", request.model, request.messages, request.temperature)
-    # Another draw may fit where repeats are not allowed or a step is not exact.
-    for number in range(_TRIES):
-        value = instance(schema, draw(seed, number) if number else seed)
-        text = json.dumps(value, ensure_ascii=False)
-        fault = _misfit(schema, text)
-        if not fault:
-            break
-    else:
-        return f"{MARK} {request.model} cannot make up JSON for this schema: {fault}"
-    if draw("misfit", seed) >= 2.0 * (0.6 - skill):
-        return text
-    spoilt = json.dumps(_spoilt(value), ensure_ascii=False)
-    if draw("kind", seed) < 0.5 and _misfit(schema, spoilt):
-        return spoilt
-    return f"{MARK} Here is what was asked for:\n\n{text}"
-
-
-def _spoilt(value: Any) -> Any:
-    """Give the first value in it another type."""
-    if isinstance(value, list) and value:
-        return [_spoilt(value[0]), *value[1:]]
-    if isinstance(value, dict) and value:
-        name = next(iter(value))
-        return {**value, name: _spoilt(value[name])}
-    return 0 if isinstance(value, str) else f"{MARK} not as asked"
-
-
-def instance(schema: Mapping[str, Any], seed: float = 0.0) -> Any:
-    """Make a value that the schema allows; its texts say that they are simulated.
-
-    It knows the words that classes turn into, and simple patterns; not `not`, `if` and the like.
-    """
-    return _Instances(schema, seed).value(schema, "value", 0)
-
-
-@dataclass(frozen=True, slots=True)
-class _Instances:
-    root: Mapping[str, Any]
-    seed: float
-
-    def value(self, schema: Any, name: str, depth: int) -> Any:
-        if not isinstance(schema, Mapping) or depth > _STOP_AT:
-            return f"{MARK} {name}"
-        schema = _resolved(schema, self.root)
-        if "const" in schema:
-            return schema["const"]
-        if "enum" in schema:
-            count = len(schema["enum"])
-            return schema["enum"][min(int(draw(self.seed, name) * count), count - 1)]
-        for word in ("anyOf", "oneOf"):
-            if word in schema:
-                branch = _branch(schema.pop(word), depth)
-                return self.value(_merged(schema, branch), name, depth + 1)
-        return self._of_kind(schema, name, depth)
-
-    def _of_kind(self, schema: Mapping[str, Any], name: str, depth: int) -> Any:
-        match _kind(schema):
-            case "object":
-                return self._object(schema, depth)
-            case "array":
-                return self._array(schema, name, depth)
-            case "integer" | "number" as kind:
-                return _number(schema, kind, draw(self.seed, name, depth))
-            case "boolean":
-                return draw(self.seed, name) < 0.5
-            case "null":
-                return None
-        return _string(schema, name)
-
-    def _object(self, schema: Mapping[str, Any], depth: int) -> dict[str, Any]:
-        parts, required = schema.get("properties", {}), schema.get("required", ())
-        more = schema.get("additionalProperties", True)
-        names = [name for name in parts if depth < _OPTIONAL_BELOW or name in required]
-        names += [name for name in required if name not in parts]
-        least = schema.get("minProperties", int(not parts and isinstance(more, Mapping)))
-        names += [f"simulated_{n}" for n in range(1, int(min(least, _MOST)) - len(names) + 1)]
-        return {
-            name: self.value(parts.get(name, more), name, depth + 1)
-            for name in names[: int(schema.get("maxProperties", len(names)))]
-            if parts.get(name, more) is not False
-        }
-
-    def _array(self, schema: Mapping[str, Any], name: str, depth: int) -> list[Any]:
-        items = schema.get("items", "prefixItems" not in schema)
-        firsts = items if isinstance(items, list) else schema.get("prefixItems", ())
-        usual = 2 if depth < _OPTIONAL_BELOW and items is not False else 0
-        wanted = max(schema.get("minItems", 0), usual, len(firsts))
-        count = int(min(wanted, schema.get("maxItems", wanted), _MOST))
-        made: list[Any] = []
-        for place in range(count * (_TRIES if schema.get("uniqueItems") else 1)):
-            part = firsts[place] if place < len(firsts) else items
-            item = self.value(part, f"{name} {place + 1}", depth + 1)
-            if len(made) < count and not (schema.get("uniqueItems") and item in made):
-                made.append(item)
-        return made
-
-
-def _branch(branches: list[Any], depth: int) -> Any:
-    """Take the first that is not null; deep down, one that goes no deeper, if there is one."""
-
-    def rank(branch: Any) -> tuple[bool, bool]:
-        deep = "$ref" in branch or _kind(branch) in ("object", "array")
-        return depth >= _OPTIONAL_BELOW and deep, _kind(branch) == "null"
-
-    return min((one for one in branches if isinstance(one, Mapping)), key=rank, default=True)
-
-
-def _resolved(schema: Mapping[str, Any], root: Mapping[str, Any]) -> dict[str, Any]:
-    """Resolve local references and merge the parts of `allOf`."""
-    found = dict(schema)
-    for _ in range(_STOP_AT):
-        if "$ref" in found:
-            target: Any = root
-            for part in str(found.pop("$ref")).removeprefix("#").split("/")[1:]:
-                key = part.replace("~1", "/").replace("~0", "~")
-                target = target.get(key, {}) if isinstance(target, Mapping) else {}
-            found = _merged(target, found)
-        elif "allOf" in found:
-            found = _merged(found, *found.pop("allOf"))
-        else:
-            break
-    return found
-
-
-def _merged(*schemas: Any) -> dict[str, Any]:
-    """Merge several schemas: properties and required names add up, otherwise the last counts."""
-    both: dict[str, Any] = {}
-    for schema in schemas:
-        if isinstance(schema, Mapping):
-            properties = {**both.get("properties", {}), **schema.get("properties", {})}
-            required = [*both.get("required", ()), *schema.get("required", ())]
-            both |= schema
-            both |= {"properties": properties} if properties else {}
-            both |= {"required": required} if required else {}
-    return both
-
-
-def _kind(schema: Mapping[str, Any]) -> str:
-    kind = schema.get("type")
-    if isinstance(kind, list):
-        return str(next((one for one in kind if one != "null"), "null"))
-    implied = (name for name, words in _IMPLIED if words & schema.keys())
-    return str(kind) if kind is not None else next(implied, "string")
-
-
-def _number(schema: Mapping[str, Any], kind: str, drawn: float) -> float:
-    """Draw a multiple of the step between the limits; the middle if there is none."""
-    step = Fraction(str(schema.get("multipleOf", 1 if kind == "integer" else 0.5)))
-
-    def limits(word: str, inwards: Fraction) -> list[Fraction]:
-        ends = ((f"m{word}", 0), (f"exclusiveM{word}", inwards))
-        # In draft 4, the exclusive word is true or false.
-        found = ((schema.get(end), off) for end, off in ends)
-        return [Fraction(str(at)) + off for at, off in found if type(at) in (int, float)]
-
-    low = max(limits("inimum", step / 1000), default=None)
-    high = min(limits("aximum", -step / 1000), default=None)
-    if low is None:
-        low = Fraction(1) if high is None else min(Fraction(1), high - 9 * step)
-    if high is None:
-        high = low + 9 * step
-    multiples = range(math.ceil(low / step), math.floor(high / step) + 1)
-    if not multiples:
-        return float((low + high) / 2)
-    chosen = multiples[int(drawn * (len(multiples) - 1))] * step
-    return int(chosen) if chosen.denominator == 1 else float(chosen)
-
-
-# Texts by a schema
-
-_UNIT = re.compile(
-    r"(\[\^?\]?(?:\\.|[^\]\\])*\]|\\.|\((?:\?:)?[^()]*\)|[^\\\[\]()^$|?*+{}])"
-    r"(?:\{(\d+)(?:,(\d*))?\}|([*+?]))?"
-)
-_TRIED = "s1A -_.@/:+#,;=!'\"()"
-
-
-def _string(schema: Mapping[str, Any], name: str) -> str:
-    """Make a text that says it is simulated, if the schema leaves room for that."""
-    ready: dict[str, str] = packaged("nbroute.providers", "simulated.toml")["formats"]
-    if schema.get("format") in ready:
-        return ready[schema["format"]]
-    least = int(min(schema.get("minLength", 0), _MOST_CHARS))
-    most = int(schema.get("maxLength", _MOST_CHARS))
-    if "pattern" in schema:
-        pattern = str(schema["pattern"])
-        for times in (1, 2, 3, 5, 8, max(least, 9)):
-            for text in (MARK, "simulated", _written(pattern, times)):
-                if least <= len(text) <= most and _matches(pattern, text):
-                    return text
-        return MARK
-    text = f"{MARK} {name}"[:most] if most >= len(MARK) else "simulated"[:most]
-    return text.ljust(least, ".")
-
-
-def _written(pattern: str, times: int) -> str:
-    """Write out the first alternative; an unlimited repeat is written `times` times."""
-    depth = 0
-    for place, char in enumerate(pattern):
-        depth += (char in "([") - (char in ")]")
-        if char == "|" and depth == 0:
-            pattern = pattern[:place]
-            break
-    text = ""
-    for unit, count, most, sign in _UNIT.findall(pattern):
-        repeats = {"*": times - 1, "?": 0, "+": times}.get(sign, min(int(count or 1), _MOST_CHARS))
-        if most == "" and count and f"{{{count},}}" in pattern:
-            repeats = max(repeats, times)
-        if unit.startswith("("):
-            written = _written(unit[1:-1].removeprefix("?:"), times)
-        elif len(unit) == 1:
-            written = "s" if unit == "." else unit
-        else:
-            fitting = (char for char in _TRIED if _matches(rf"\A{unit}\Z", char))
-            written = next(fitting, unit[-1])
-        text += written * repeats
+def _made_up(schema: Mapping[str, Any], model: str) -> str:
+    """JSON that fits the schema, or in words that none was found."""
+    text = json.dumps(_instance(schema, schema, "value", 0), ensure_ascii=False)
+    if fault := _misfit(schema, text):
+        return f"{MARK} {model} cannot make up JSON for this schema: {fault}"
     return text
 
 
-def _matches(pattern: str, text: str) -> bool:
-    try:
-        return re.search(pattern, text) is not None
-    except re.error:
-        return False
+def _instance(schema: Any, root: Mapping[str, Any], name: str, depth: int) -> Any:
+    """A plain value for what classes ask of their fields; its texts say that they are simulated.
+
+    Patterns, several limits at once, `not`, `if` and the like may be beyond it.
+    """
+    if not isinstance(schema, Mapping) or depth > _DEEPEST:
+        return f"{MARK} {name}"
+    if "$ref" in schema:
+        target: Any = root
+        for part in str(schema["$ref"]).split("/")[1:]:
+            target = target.get(part) if isinstance(target, Mapping) else None
+        return _instance(target, root, name, depth + 1)
+    for word in ("anyOf", "oneOf", "allOf"):
+        if word in schema:
+            # The last is null where a value may be left out.
+            return _instance(
+                schema[word][0 if depth < _OPTIONAL_BELOW else -1], root, name, depth + 1
+            )
+    if "properties" in schema or schema.get("type") == "object":
+        return {
+            key: _instance(part, root, key, depth + 1)
+            for key, part in schema.get("properties", {}).items()
+            if depth < _OPTIONAL_BELOW or key in schema.get("required", ())
+        }
+    if "items" in schema or schema.get("type") == "array":
+        firsts = schema.get("prefixItems", [])
+        least = int(min(schema.get("minItems", depth < _OPTIONAL_BELOW), _MOST_ITEMS))
+        parts = [*firsts, *[schema.get("items")] * (least - len(firsts))]
+        return [
+            _instance(part, root, f"{name} {place}", depth + 1)
+            for place, part in enumerate(parts, 1)
+        ]
+    return _leaf(schema, name)
+
+
+def _leaf(schema: Mapping[str, Any], name: str) -> Any:
+    """The first of a few texts, numbers and the schema's own values that it allows."""
+    formats: dict[str, str] = packaged("nbroute.providers", "simulated.toml")["formats"]
+    text = f"{MARK} {name}"[: int(schema.get("maxLength", _MOST_CHARS))]
+    text = text.ljust(int(min(schema.get("minLength", 0), _MOST_CHARS)), ".")
+    tried = [formats.get(schema.get("format", ""), text), 1, 0.5, True, schema.get("const")]
+    tried += [*schema.get("enum", ()), "simulated", schema.get("multipleOf")]
+    tried += [schema[word] + off for word, off in _LIMITS.items() if word in schema]
+    return next((one for one in tried if not _misfit(schema, json.dumps(one))), text)

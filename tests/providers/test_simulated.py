@@ -7,27 +7,27 @@ import itertools
 import json
 import math
 import re
+import time
 import uuid
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Literal
 
 import pytest
 from calls import asking as asking_any
-from calls import text_of
-from hypothesis import given
-from hypothesis import strategies as st
+from calls import failure, text_of
 from pydantic import BaseModel, Field
 
 from nbroute import errors
 from nbroute.checks.confidence import RATING_INSTRUCTION, take_rating
-from nbroute.checks.form import not_unsure, valid_json
+from nbroute.checks.form import valid_json
 from nbroute.checks.structured import read_schema
-from nbroute.classify.model import ModelClassifier, named_tier
+from nbroute.classify.model import ModelClassifier
 from nbroute.decoding import packaged
 from nbroute.evaluate.verdicts import SYSTEM, question
 from nbroute.ladders import preset
-from nbroute.providers.simulated import MODELS, Simulated, known_prompts
+from nbroute.providers.simulated import MODELS, Simulated, known_prompts, unanswered
 from nbroute.providers.simulated_answers import difficulty, find
 from nbroute.sandbox import Outcome, feedback
 from nbroute.types import Chunk, Message, Reply, Request, Usage
@@ -43,21 +43,8 @@ def known(word):
     return next(prompt for prompt in known_prompts() if word in prompt)
 
 
-EASY = (
-    *("What is the capital of France?", "What is the Latin word for water?"),
-    *("What is 7 times 8?", "Format this list as JSON: red, green, blue."),
-)
-HARD = (
-    known("predator-prey"),
-    "Prove that the square root of 2 is irrational.",
-    "Plan the migration of a monolith with forty tables to microservices without downtime.",
-    "Explain step by step how the Raft consensus algorithm handles a network partition.",
-)
-STRANGE = (
-    "Analyse the causes of the fall of Rome and evaluate the evidence.",
-    "Optimise this algorithm from quadratic to linear time and prove that it is correct.",
-    "Critically review the evidence that minimum wages reduce employment.",
-)
+ASKS_TO_RATE = f"\n\n{RATING_INSTRUCTION}"
+HARD = "What is the last digit of 7 to the power of 222?"
 LADDER = preset("four-tier", "simulated")
 RUNGS = LADDER.tiers
 
@@ -81,6 +68,12 @@ def answers_of(prompt, **parts):
 
 KNOWN = "What is the capital of Australia?"
 UNKNOWN = "What does the purple teapot on my desk dream of?"
+CAPITALS = [f"What is the capital of {one}?" for one in ("France", "Norway", "Australia")]
+MOONS = (
+    "Write a haiku about a lighthouse.",
+    "Name the three largest moons of Jupiter.",
+    "Name the three largest moons of Jupiter as a JSON list.",
+)
 
 
 def test_a_known_prompt_however_it_is_written_is_answered_as_models_of_four_strengths_might():
@@ -96,98 +89,102 @@ def test_a_known_prompt_however_it_is_written_is_answered_as_models_of_four_stre
         assert answers_of(plain) == answers_of(re.sub("['`]", other, plain))
 
 
-@pytest.mark.parametrize("prompt", [UNKNOWN, "", "日本語", '"', "{", "a" * 100_000], ids=range(6))
-def test_an_unknown_prompt_is_said_to_be_so_briefly_with_prompts_that_are_known(prompt):
-    for model in MODELS:
-        text = text_of(answer(asking(prompt, model=model)))
-        assert "This ladder is simulated: it has no answer to this prompt." in text
-        assert "%route use local" in text
-        assert 3 == len(set(re.findall('"(.+?)"', text)) & set(known_prompts()))
-        assert len(text) < 500
-    moons = text_of(answer(asking("Tell me about the moons of Saturn.")))
-    assert "moons" in moons.partition(" and ")[0]
+SKY = (
+    "Summarise in two sentences why the sky is blue during the day and red at sunset.",
+    "Format this list as JSON: red, green, blue.",
+    "Compare our two service plans for a family of five, with the trade-offs.",
+)
+#: The nearest known prompts, of those with up to 80 letters.
+NEAR = {
+    UNKNOWN: ("Why does my recursive function crash on an empty tree?", *CAPITALS[:2]),
+    "Tell me about the moons of Saturn.": MOONS,
+    "Is one of these two friendlier? Why is the sky red at sunset?": SKY,
+    **dict.fromkeys(("", "日本語", '"', "{", "a" * 100_000), CAPITALS),
+}
 
 
-@pytest.mark.parametrize("model", MODELS)
-def test_the_same_request_gets_the_same_answer_the_articles_times_and_valid_json(model):
-    chunks, other = answer(asking(model=model)), answer(asking("Is a whale a fish?", model=model))
-    clock = [chunk.clock_ms for chunk in chunks]
-    per_token = (clock[-1] - clock[0]) / chunks[-1].usage.output_tokens
+@pytest.mark.parametrize(("prompt", "near"), NEAR.items(), ids=range(len(NEAR)))
+def test_an_unknown_prompt_is_said_to_be_so_with_prompts_that_are_known(prompt, near):
+    told = (
+        "This ladder is simulated: it has no answer to this prompt. It knows "
+        '"{}", "{}" and "{}"; try one of these, or %route use local.'.format(*near)
+    )
+    asked = [asking(prompt, model=model) for model in MODELS]
+    note = {"simulated": True, "note": told}
 
-    assert chunks == answer(asking(model=model)) == answer(asking(model=model), pace=0.001)
-    assert (text_of(chunks), clock[0]) != (text_of(other), other[0].clock_ms)
-    assert pytest.approx(MODELS[model].ttft_ms, rel=0.11) == clock[0]
-    assert pytest.approx(1000 / MODELS[model].tokens_per_second, rel=0.12) == per_token
-    assert sorted(clock) == clock
-
-    prompts = ("What is the capital of France?", 'say "hi"\n')
-    told = [json.loads(text_of(answer(asking(one, model=model, json=True)))) for one in prompts]
-    assert ("Paris", True) == (told[0]["capital"], told[1]["simulated"])
-    assert "no answer to this prompt" in told[1]["note"]
+    assert [told] * 6 == [text_of(answer(one)) for one in asked]
+    assert json.dumps(note, ensure_ascii=False) == text_of(answer(asking(prompt, json=True)))
+    assert [True] * 6 == [unanswered(model, told) for model in MODELS]
+    assert [False, False] == [unanswered(SMALL, "Paris."), unanswered("gpt-4o", told)]
 
 
-MADE = """{"code": "AAA-1111", "slug": "foo_s", "day": "2026-01-01", "moment": \
-"2026-01-01T12:00:00Z", "length": "P1D", "amount": 2, "id": \
-"00000000-0000-4000-8000-000000000000", "mood": "bad", "name": \
-"[simulated] name........................", "lives": 6, "some": [8, 6, 2], "pair": [5, \
-"[simulated] pair 2"], "different": [4, 7, 5], "share": 0.5, "cold": -14, "dozens": 108, \
-"short": "simul", "counts": {"simulated_1": 7}, "maybe": "[simulated] maybe", "done": false}"""
+PLAN = "Plan how a large library moves its catalogue, step by step. " * 9
+PLAN = "Plan how a large library moves its catalogue, step by step. "
+#: How hard a prompt is; which of the six models begin with a doubt ("I am not sure").
+STRANGE = {
+    UNKNOWN: (0.146, "TTTTTT"),
+    "Is it a theorem?": (0.514, "ITTTTT"),
+    "Who " + "so " * 13: (0.162, "TTTTTT"),
+    "Who " + "so " * 14: (0.393, "TTTTTT"),
+    "Tell me " + "more and " * 100: (0.647, "ITTTTT"),
+    PLAN * 9: (0.741, "TITTTT"),
+    "Prove, design, compare, evaluate, justify, plan and audit it. " * 30: (0.95, "IIITTT"),
+    "Critically review the evidence that minimum wages reduce employment.": (0.544, "ITTTTT"),
+}
+#: Milliseconds to the first token and to the end, the probability of a token, the rating.
+MEASURED = {
+    "simulated/gpt-4o-mini": (320, 494, 0.518, 6),
+    "simulated/claude-haiku-3.5": (384, 616, 0.746, 7),
+    "simulated/claude-sonnet-4": (745, 1227, 0.957, 9),
+    "simulated/gpt-4o": (794, 1340, 0.863, 8),
+    "simulated/gemini-2.5-pro": (1088, 2026, 0.99, 10),
+    "simulated/claude-opus-4": (1915, 3399, 0.989, 10),
+}
 
 
-def test_what_is_invented_is_the_same_on_every_machine():
-    plan = "Plan how a large library moves its catalogue, step by step. " * 9
-    *pieces, last = answer(asking(plan, model="simulated/gpt-4o", logprobs=True, max_tokens=3))
-    hard = [round(difficulty(one), 3) for one in (UNKNOWN, KNOWN, plan, *STRANGE)]
-    told = [(one.text, round(one.clock_ms, 1), round(one.logprobs[0], 3)) for one in pieces]
+def test_how_hard_a_prompt_is_and_who_doubts_is_the_same_on_every_machine():
+    def lost(prompt):
+        asked = [asking(prompt, model=model, max_tokens=5) for model in MODELS]
+        return "".join(text_of(answer(one))[0] for one in asked)
 
-    assert [0.146, 0.45, 0.741, 0.691, 0.75, 0.544] == hard
-    assert [("This", 795.7, -0.755), (" ladder", 808.2, -0.089), (" is", 820.6, -0.056)] == told
-    assert Chunk("", Usage(121, 3), "length", "simulated/gpt-4o", last.clock_ms) == last
-    schema = read_schema(Everything).json_schema
-    made = text_of(answer(asking(model=LARGE, schema=schema, max_tokens=4000)))
-    assert MADE == made
+    assert STRANGE == {one: (round(difficulty(one), 3), lost(one)) for one in STRANGE}
 
 
-@given(prompt=st.text(), max_tokens=st.integers(1, 80), stream=st.booleans())
-def test_the_usage_is_exact_and_a_budget_cuts_the_answer_and_says_so(prompt, max_tokens, stream):
-    chunks = answer(asking(prompt, max_tokens=max_tokens, stream=stream))
-    pieces = answer(asking(prompt, max_tokens=max_tokens))
-    (whole,) = answer(asking(stream=False))
+def test_each_model_has_the_articles_times_and_is_as_sure_as_the_prompt_is_easy_for_it():
+    def measured(model):
+        asked = asking(HARD + ASKS_TO_RATE, model=model, rated=True, logprobs=True)
+        chunks, (whole,) = answer(asked), answer(replace(asked, stream=False))
+        sure = [one for chunk in chunks for one in chunk.logprobs]
+        clock, text = [chunk.clock_ms for chunk in chunks], text_of(chunks)
 
-    assert len(pieces) - 1 == chunks[-1].usage.output_tokens <= max_tokens
-    assert text_of(pieces) == text_of(chunks)
-    assert "length" == answer(asking(max_tokens=5))[-1].finish_reason
-    assert ("stop", 3 + 7) == (whole.finish_reason, whole.usage.input_tokens)  # words and marks
+        assert (text, tuple(sure), clock[-1]) == (whole.text, whole.logprobs, whole.clock_ms)
+        assert chunks == answer(asked)
+        probability = round(math.exp(sum(sure) / len(sure)), 3)
+        return round(clock[0]), round(clock[-1]), probability, take_rating(text)[1]
 
-
-# Agreeing, doubting, rating
-
-
-def rated(prompt, tier):
-    text = text_of(answer(on_tier(f"{prompt}\n\n{RATING_INSTRUCTION}", tier, rated=True)))
-    assert re.fullmatch(r"Confidence: (?:[1-9]|10)", text.splitlines()[-1])
-    return take_rating(text)[1]
+    assert MEASURED == {model: measured(model) for model in MODELS}
 
 
-def probability(prompt, tier):
-    chunks = answer(on_tier(prompt, tier, logprobs=True))
-    (whole,) = answer(on_tier(prompt, tier, logprobs=True, stream=False))
-    found = [one for chunk in chunks for one in chunk.logprobs]
-    assert tuple(found) == whole.logprobs
-    assert len(found) == chunks[-1].usage.output_tokens
-    assert not any(chunk.logprobs for chunk in answer(on_tier(prompt, tier)))
-    assert max(found) <= 0
-    return math.exp(sum(found) / len(found))
+def test_the_usage_is_exact_and_a_budget_cuts_the_answer_and_says_so(monkeypatch):
+    slept = []
+    monkeypatch.setattr(time, "sleep", slept.append)
+    asked = asking("Is a whale a fish?", logprobs=True)
+    words = ["No", ",", " a", " whale", " is", " a", " mammal", "."]
+    clock = [290.88 + 8.8146 * place for place in range(9)]
+    *pieces, last = answer(asked, pace=0.5)
+    (whole,) = answer(replace(asked, stream=False))
+    sure = tuple(one for piece in pieces for one in piece.logprobs)
 
-
-@pytest.mark.parametrize(("measure", "high", "low"), [(rated, 8, 8), (probability, 0.9, 0.75)])
-def test_tiers_rate_themselves_by_how_hard_the_prompt_is_for_them(measure, high, low):
-    replies = [Reply(one, "m", Usage(1, 1), "stop", 1.0, None) for one in answers_of(HARD[0])]
-    # so that a cascade climbs where the tour says that it does
-    assert [False, False, True, True] == [not_unsure(one, HARD[0]).passed for one in replies]
-    assert high <= min(measure(prompt, tier) for prompt in EASY for tier in RUNGS)
-    assert low > max(measure(prompt, RUNGS[0]) for prompt in HARD)
-    assert high <= min(measure(prompt, RUNGS[-1]) for prompt in HARD)
+    assert words == [one.text for one in pieces]
+    assert pytest.approx(clock, abs=0.05) == [one.clock_ms for one in (*pieces, last)]
+    assert pytest.approx(last.clock_ms / 2000) == sum(slept)
+    assert Chunk("", Usage(9, 8), "stop", SMALL, last.clock_ms) == last
+    assert Chunk("".join(words), Usage(9, 8), "stop", SMALL, last.clock_ms, sure) == whole
+    for stream, most in itertools.product((True, False), (1, 7, 8)):
+        chunks = answer(replace(asked, max_tokens=most, stream=stream, logprobs=False))
+        end = "stop" if most == 8 else "length"
+        assert (Usage(9, most), end) == (chunks[-1].usage, chunks[-1].finish_reason)
+        assert "".join(words[:most]) == text_of(chunks)
 
 
 # Structured output
@@ -200,8 +197,6 @@ class Node(BaseModel):
 
 
 class Everything(BaseModel):
-    code: str = Field(pattern=r"^[A-Z]{3}-\d{4}$")
-    slug: str = Field(pattern=r"^(?:foo|bar)_\w+$")
     day: dt.date
     moment: dt.datetime
     length: dt.timedelta
@@ -209,90 +204,60 @@ class Everything(BaseModel):
     id: uuid.UUID
     mood: Literal["good", "bad"]
     name: str = Field(min_length=40, max_length=45)
+    short: str = Field(max_length=5)
+    slug: str = Field(pattern="^[a-z]+$")
     lives: int = Field(ge=1, le=9)
     some: list[int] = Field(min_length=3, max_length=5)
     pair: tuple[int, str]
-    different: set[int] = Field(min_length=3)
+    different: set[int]
     share: float = Field(gt=0, lt=1)
     cold: int = Field(lt=-5)
-    dozens: int = Field(multiple_of=12, ge=20)
-    short: str = Field(max_length=5)
+    warm: int = Field(gt=20)
+    least: int = Field(ge=20)
+    most: int = Field(le=-20)
+    dozens: int = Field(multiple_of=12, ge=2)
     counts: dict[str, int]
     maybe: str | None
     done: bool
 
 
-LETTER = {
-    "type": "object",
-    "properties": {"title": {"type": "string"}, "pages": {"type": "integer", "minimum": 1}},
-    "required": ["title", "pages"],
-    "additionalProperties": False,
-}
+#: What is made up for a schema.
+EVERYTHING = """{"day": "2026-01-01", "moment": "2026-01-01T12:00:00Z", "length": "P1D", \
+"amount": 1, "id": "00000000-0000-4000-8000-000000000000", "mood": "good", "name": "[simulated] \
+name........................", "short": "[simu", "slug": "simulated", "lives": 1, "some": \
+[1, 1, 1], "pair": [1, "[simulated] pair 2"], "different": [1], "share": 0.5, "cold": -6, \
+"warm": 21, "least": 20, "most": -20, "dozens": 12, "counts": {}, "maybe": "[simulated] maybe", \
+"done": true}"""
+MADE = [
+    (Everything, EVERYTHING),
+    (Node, '{"value": 1, "kids": [{"value": 1, "kids": []}], "left": {"value": 1, "kids": []}}'),
+    ({}, '"[simulated] value"'),
+    ({"const": "cat"}, '"cat"'),
+    ({"type": ["null", "integer"]}, "1"),
+    ({"type": "object"}, "{}"),
+    ({"type": "array", "prefixItems": [{"const": 3}], "items": False}, "[3]"),
+    ({"items": {"$ref": "#"}, "type": "array"}, "[[[]]]"),
+    ({"oneOf": [{"type": "string", "maxLength": 20}]}, '"[simulated] value"'),
+    ({"allOf": [{"type": "boolean"}]}, "true"),
+]
 
 
-@pytest.mark.parametrize(
-    "spec",
-    [
-        Node,
-        Everything,
-        {},
-        {"const": "cat"},
-        {"type": ["null", "integer"]},
-        {"prefixItems": [{"type": "string"}, {"type": "integer"}], "items": False},
-        {"allOf": [{"required": ["a"]}, {"required": ["b"], "properties": {"c": {"const": 1}}}]},
-        {"oneOf": [{"type": "string", "maxLength": 3}, {"type": "integer"}]},
-        {"additionalProperties": {"type": "boolean"}, "minProperties": 3},
-        {"type": "array", "items": {"$ref": "#"}, "maxItems": 2},
-        {"$ref": "#/$defs/a~1b", "$defs": {"a/b": {"type": "integer", "minimum": 10**9}}},
-        {"exclusiveMinimum": 0, "exclusiveMaximum": 0.01},
-        {"type": "number", "minimum": -7, "maximum": -4, "multipleOf": 0.25},
-        # of these, a value that does not fit is drawn again
-        {"type": "number", "multipleOf": 0.01, "minimum": 0, "maximum": 1},
-        {"enum": [1, 2, 3], "minimum": 2},
-        {"uniqueItems": True, "minItems": 6, "items": {"enum": [1, 2, 3, 4, 5, 6]}},
-    ],
-)
-def test_an_answer_fits_its_schema_whatever_the_prompt(spec):
-    schema, wrong = read_schema(spec), []
-    for prompt in (UNKNOWN, *EASY):
-        request = asking(prompt, model=LARGE, schema=schema.json_schema, max_tokens=4000)
-        text = text_of(answer(request))
-        try:
-            schema.parse(text)
-        except ValueError as error:
-            wrong.append((prompt, text, str(error)))
+@pytest.mark.parametrize(("spec", "made"), MADE, ids=range(len(MADE)))
+def test_an_answer_made_up_for_a_schema_fits_it_and_its_texts_say_that_they_are_simulated(
+    spec, made
+):
+    schema = read_schema(spec)
+    asked = asking(UNKNOWN, schema=schema.json_schema, max_tokens=4000)
 
-    assert [] == wrong
-
-
-def test_a_schema_without_a_type_is_known_by_its_words():
-    words = {"properties": {"a": {}}, "required": ["a"], "additionalProperties": {}}
-    words |= {"items": {}, "prefixItems": [{}], "minItems": 1, "minimum": 1, "maximum": 1}
-    words |= {"exclusiveMinimum": 1, "exclusiveMaximum": 1, "multipleOf": 1}
-    schema = {"type": "object", "properties": {word: {word: words[word]} for word in words}}
-    made = json.loads(text_of(answer(asking(UNKNOWN, model=LARGE, schema=schema))))
-    kinds = [dict] * 3 + [list] * 3 + [int] * 3 + [float, int]
-    assert kinds == [type(made[word]) for word in words]
+    assert made == text_of(answer(asked))
+    schema.parse(made)
 
 
 def test_a_schema_that_cannot_be_filled_in_is_answered_in_words():
     schema = {"type": "array", "contains": {"const": 7}}
-    text = text_of(answer(asking(UNKNOWN, model=LARGE, schema=schema)))
-    assert text.startswith(f"[simulated] {LARGE} cannot make up JSON for this schema: ")
-
-
-def test_low_models_miss_a_share_of_the_schemas_in_two_ways_and_high_ones_say_they_are_simulated():
-    def fault(prompt, tier):
-        text = text_of(answer(on_tier(prompt, tier, schema=LETTER, json=True)))
-        try:
-            return "" if "simulated" in read_schema(LETTER).parse(text)["title"] else "silent"
-        except ValueError as error:
-            return "prose" if "not JSON" in str(error) else "type"
-
-    low, mid, *high = ([fault(one, tier) for one in EASY + HARD + STRANGE] for tier in RUNGS)
-    assert {"", "prose", "type"} == set(low)
-    assert low.count("") < mid.count("")
-    assert [{""}, {""}] == [*map(set, high)]
+    text = text_of(answer(asking(UNKNOWN, schema=schema)))
+    told = "cannot make up JSON for this schema: "
+    assert text.startswith(f"[simulated] {SMALL} {told}")
 
 
 def test_a_known_prompt_is_answered_with_its_own_json_where_the_schema_has_room_for_it():
@@ -301,7 +266,7 @@ def test_a_known_prompt_is_answered_with_its_own_json_where_the_schema_has_room_
     _, *texts = answers_of(prompt, schema=city, json=True)
 
     assert ["Lisbon"] * 3 == [read_schema(city).parse(text)["name"] for text in texts]
-    read_schema(LETTER).parse(text_of(answer(on_tier(prompt, RUNGS[3], schema=LETTER, json=True))))
+    assert ["1"] * 4 == answers_of(prompt, schema={"type": "integer"})
 
 
 # The lessons
@@ -316,7 +281,7 @@ TELLING = ("simulat", "as an ai", "language model", "simple tier", "frontier", "
 def test_a_lesson_has_four_answers_and_a_rating_of_8_says_good_enough(lesson):
     prompt = lesson["prompts"][0]
     chunks = [answer(on_tier(prompt, tier)) for tier in RUNGS]
-    ratings = [rated(prompt, tier) for tier in RUNGS]
+    ratings = [take_rating(one)[1] for one in answers_of(prompt + ASKS_TO_RATE, rated=True)]
 
     assert lesson["answers"] == [text_of(one) for one in chunks]
     assert ["stop"] * 4 == [one[-1].finish_reason for one in chunks]
@@ -355,91 +320,138 @@ def test_a_failed_check_helps_the_next_answer_up():
     assert answers_of(moons)[1] == text_of(answer(on_tier(f"{moons}\n\n{told}", RUNGS[0])))
 
 
+def told_by_judge(prompt, a, b, model=LARGE):
+    pair = question(prompt, a, b)
+    return text_of(answer(asking(pair, system=SYSTEM, model=model))).removeprefix("[simulated] ")
+
+
 def test_a_judge_says_which_of_a_lessons_answers_is_better_and_why():
     prompt = next(one for one in known_prompts() if find(one).enough == 2)
-
-    def said(a, b, asked=prompt):
-        texts = find(prompt).answers
-        pair = question(asked, texts[a], texts[b])
-        told = text_of(answer(asking(pair, system=SYSTEM, model=LARGE)))
-        return told.removeprefix("[simulated] ")
-
     good, short = "is good enough as it is; answer", "falls short of what was asked."
-    assert {
+    reasons = {
         (3, 0): f"Answer A {good} B {short}\nVerdict: A",
         (0, 2): f"Answer B {good} A {short}\nVerdict: B",
         (1, 0): "Neither is good enough as it is, but answer A comes closer.\nVerdict: A",
         (0, 1): "Neither is good enough as it is, but answer B comes closer.\nVerdict: B",
         (2, 3): "Both are good enough as they are.\nVerdict: tie",
         (0, 0): "Both fall short of what was asked, by the same amount.\nVerdict: tie",
-    } == {pair: said(*pair) for pair in ((3, 0), (0, 2), (1, 0), (0, 1), (2, 3), (0, 0))}
-    assert "it has no answer to this prompt" in said(0, 1, UNKNOWN)
+    }
+    texts = find(prompt).answers
+    erring = told_by_judge(prompt, texts[0], texts[2], SMALL)
+
+    assert reasons == {(a, b): told_by_judge(prompt, texts[a], texts[b]) for a, b in reasons}
+    assert "Answer A reads well and comes to the point first.\nVerdict: A" == erring
+    none = "This ladder is simulated: it has no answer to this prompt."
+    assert none == told_by_judge(UNKNOWN, *texts[:2])
+
+
+#: The last letters (A, B, tie) on all pairs of answers, to the first prompts that need each level.
+VERDICTS = {
+    "simulated/gpt-4o-mini": "AABAeeAeeAAe BABAABAAeAAe ABAAABAAAAAA",
+    "simulated/claude-haiku-3.5": "ABBAeeAeeAee BBAABAAAAAAA BBBAAAAABAAA",
+    "simulated/claude-sonnet-4": "BBBAeeAeeAee BBBABBAAeAAe BABABBAABAAA",
+    "simulated/gpt-4o": "BBBAeeAeeAee BABABAAAeAAe BBBAABAABAAA",
+    "simulated/gemini-2.5-pro": "BBBAeeAeeAee BBBABBAAeAAe BBBABBAABAAA",
+    "simulated/claude-opus-4": "BBBAeeAeeAee BBBABBAAeAAe BBBABBAABAAA",
+}
+
+
+def test_the_weaker_a_judge_the_more_often_it_prefers_what_it_is_shown_first():
+    asked = [next(one for one in known_prompts() if find(one).enough == n) for n in (1, 2, 3)]
+
+    def verdicts(model, prompt):
+        pairs = itertools.permutations(find(prompt).answers, 2)
+        return "".join(told_by_judge(prompt, a, b, model)[-1] for a, b in pairs)
+
+    assert VERDICTS == {m: " ".join(verdicts(m, prompt) for prompt in asked) for m in MODELS}
+
+
+def test_a_judge_knows_an_answer_that_is_cut_short_or_json_and_none_of_another_prompt():
+    prompt = known("JSON list")
+    weak, *_, strong = find(prompt).answers
+    shown = [strong, strong[:20], f"{strong} Really.", json.dumps({"answer": strong}), "Odd."]
+    shown += [find(prompt).json[-1]]
+
+    assert [*"AAAABA"] == [told_by_judge(prompt, f" {one}\n", weak)[-1] for one in shown]
 
 
 # Classifying
 
 
-SHORT, LONG = "What is 2 + 2?", "Compare the treaties and say which of them held. " * 30
+#: The tiers' first letters, for prompts of 0, 8, 16 ... words.
+SORTED = {
+    "simulated/gpt-4o-mini": "SSMMCMCCCFCCFFFFFFFF",
+    "simulated/claude-haiku-3.5": "SSMMCMCCCCCFFFFFFFFF",
+    "simulated/claude-sonnet-4": "SSMMMCCCCCFFFFFFFFFF",
+    "simulated/gpt-4o": "SMMMMCCCCCCFFFFFFFFF",
+    "simulated/gemini-2.5-pro": "SSMMMCCCCCCFFFFFFFFF",
+    "simulated/claude-opus-4": "SSMMMCCCCCFFFFFFFFFF",
+}
 ARTICLE = """Classify the following user request.
 Output ONLY one word: SIMPLE, MEDIUM, COMPLEX, or FRONTIER.
 SIMPLE \u2014 Yes/no, single fact
 User request: {}
 Classification:"""
-LISTED = "Say one word.\nfast: easy ones\nmid - others\n- power \u2014 hard ones"
 
 
-@given(prompt=st.text(), model=st.sampled_from(sorted(MODELS)))
-def test_any_prompt_is_classified_as_one_of_the_tiers_by_its_length(prompt, model):
-    def tier(prompt):
-        request = ModelClassifier(None, provider="simulated", model=model).request(prompt, LADDER)
-        return named_tier(text_of(answer(request)), LADDER.names)
+def test_a_prompt_is_classified_by_its_length_and_the_less_surely_the_weaker_the_model():
+    def letter(model, words):
+        classifier = ModelClassifier(None, provider="simulated", model=model)
+        return text_of(answer(classifier.request("word " * words, LADDER)))[0]
 
-    assert tier(prompt) in LADDER.names
-    assert ("SIMPLE", "FRONTIER") == (tier(SHORT), tier(LONG))
-    for asked, listed, article in ((SHORT, "fast", "SIMPLE"), (LONG, "power", "FRONTIER")):
-        assert listed == text_of(answer(asking(asked, system=LISTED, max_tokens=10)))
-        classified = asking(ARTICLE.format(asked), system="", max_tokens=5)
-        assert article == text_of(answer(classified))
+    assert SORTED == {m: "".join(letter(m, n) for n in range(0, 160, 8)) for m in MODELS}
+    for prompt, tier in (("What is 2 + 2?", "SIMPLE"), (PLAN * 20, "FRONTIER")):
+        article = asking(ARTICLE.format(prompt), system="", max_tokens=16)
+        own = asking(prompt, system="Reply with one of these: SIMPLE or FRONTIER.", max_tokens=5)
+        assert [tier] * 2 == [text_of(answer(one)) for one in (article, own)]
+        assert "no answer" in text_of(answer(replace(article, max_tokens=17)))
 
 
 # Failing
 
 
-KINDS = ("rate_limit", "timeout", "auth", "unavailable", "empty", "cut")
-ERRORS = ("RateLimited", "TimedOut", "AuthError", "Unavailable", "BadReply", "Unavailable")
+CURE = "or name a fallback model"
+RAISED = {
+    "rate_limit": ("RateLimited", f"{SMALL}: too many requests: wait a little, {CURE}"),
+    "timeout": ("TimedOut", f"{SMALL}: no answer in time: try again, {CURE}"),
+    "auth": ("AuthError", f"{SMALL}: the key was refused: set it again"),
+    "unavailable": ("Unavailable", f"{SMALL}: a server error: try again later, {CURE}"),
+    "empty": ("BadReply", f"empty answer from {SMALL!r}: ask again"),
+    "cut": ("Unavailable", f"the answer of {SMALL!r} broke off half-way: ask again"),
+}
 
 
-@pytest.mark.parametrize(("kind", "error"), [*zip(KINDS, ERRORS, strict=True)])
+@pytest.mark.parametrize("kind", RAISED)
 @pytest.mark.parametrize("stream", [True, False])
-def test_a_failure_is_the_same_error_as_a_real_one_and_passes(kind, error, stream):
-    provider = Simulated(fail={SMALL: [None, kind]})
+def test_a_failure_is_the_same_error_as_a_real_one_and_passes(kind, stream):
+    provider, (error, says) = Simulated(fail={SMALL: [None, kind]}), RAISED[kind]
     for model in (SMALL, LARGE, LARGE):
         assert text_of(provider.send(asking(model=model)))
-    with pytest.raises(getattr(errors, error), match=r"\[simulated\]"):
-        list(provider.send(asking(stream=stream)))
+    failed = failure(provider, getattr(errors, error), asking(stream=stream))
+    assert f"{error}: [simulated] {says}" == failed
     assert "Paris" in text_of(provider.send(asking(stream=stream)))
 
 
 def test_a_failure_may_be_an_answer_that_is_refused_slow_broken_off_cut_or_not_json():
     quick, slow, cut = (answer(asking(), fail=fail) for fail in (None, "slow", "length"))
     pieces, half = Simulated(fail="cut").send(asking()), quick[-1].usage.output_tokens // 2
-    text = text_of(answer(asking(json=True), fail="bad_json"))
+    refusal = "[simulated] I'm sorry, but I cannot help with that request."
+    broken = '{"simulated": true, "note": "[simulated] an object that is not closed"'
 
-    assert "I cannot help" in text_of(answer(asking(), fail="refusal"))
+    assert refusal == text_of(answer(asking(), fail="refusal"))
+    assert broken == text_of(answer(asking(json=True), fail="bad_json"))
     assert text_of(quick) == text_of(slow)
     assert pytest.approx(10 * quick[-1].clock_ms) == slow[-1].clock_ms
     assert ("length", half) == (cut[-1].finish_reason, cut[-1].usage.output_tokens)
-    assert "[simulated]" in text
-    with pytest.raises(json.JSONDecodeError):
-        json.loads(text)
     assert [piece.text for piece in quick[:half]] == [next(pieces).text for _ in range(half)]
-    with pytest.raises(errors.Unavailable, match="broke off half-way"):
+    with pytest.raises(errors.Unavailable):
         next(pieces)
 
 
 def test_an_unknown_failure_or_model_is_an_error_with_the_closest():
+    told = "there is no simulated failure 'rate_limits': did you mean 'rate_limit'"
     for fail in ("rate_limits", ["rate_limits"], {SMALL: "rate_limits"}):
-        with pytest.raises(errors.SettingsError, match="'rate_limits': did you mean 'rate_limit'"):
+        with pytest.raises(errors.SettingsError, match=told):
             Simulated(fail=fail)
     closest = "'gpt-4o-mini', did you mean 'simulated/gpt-4o-mini'"
     with pytest.raises(errors.SettingsError, match=closest):
