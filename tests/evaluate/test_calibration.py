@@ -169,18 +169,12 @@ def test_the_learned_check_takes_the_threshold_that_was_found(simulated, make_ro
         (judged(25, worst=0), {}, r"25 judged pairs are too few .* it would need 114"),
         (judged().assign(confidence=0.4), {"loss": 0.1}, r"pair has the confidence 0\.4"),
         (judged().assign(confidence=math.nan), {}, r"no number in the column confidence"),
-        (judged().assign(confidence=70.5), {}, r"confidence is 70\.5; it is a number from 0 to 1"),
         (judged().assign(verdict="left"), {}, r"a verdict is 'left'"),
         (judged().assign(direction="down"), {}, r"there is no judged pair in it"),
-        (judged().assign(group=[0, math.nan] * 200), {}, r"row 2 has no group; name one"),
-        (labelled().assign(tier="GIGANTIC"), {}, r"row 1 has the tier 'GIGANTIC'"),
         (labelled().assign(tier="TOP"), {}, r"no threshold keeps .* 400 of 400 are lost"),
         (answered(), {"of": "ratings"}, r"of is 'ratings': did you mean 'rating'"),
-        (answered().drop(columns="rating"), {"of": "rating"}, r"no number in the column rating"),
-        (answered()[["prompt"]], {"of": "logprob"}, r"no column 'text'"),
         (judged().assign(cheaper_usd=-1.0), {}, "a cost is -1 US dollars"),
-        *((judged(), {"loss": bad}, f"loss={bad!r} is not a share") for bad in (0, 1, "2")),
-        (judged(), {"seed": -1}, r"seed=-1 is not a whole number"),
+        (judged(), {"loss": 1}, "loss=1 is not a share"),
     ],
 )
 def test_what_cannot_be_used_or_promised_says_why(make_router, frame, options, told):
@@ -243,11 +237,7 @@ def test_the_magic_takes_the_sessions_labels_or_a_variable_and_says_what_is_wron
     text, done = run(shell, "%route calibrate --loss 5% --confidence=0.8 pairs")
     assert "step_up_below = " in text
     assert 0.8 == done.result.confidence
-    for line, told in (
-        ("--los 0.02", "takes no '--los': did you mean '--loss'"),
-        ("--loss a-bit", "loss='a-bit' is not a share"),
-    ):
-        assert told in error_of(shell, f"%route calibrate {line}")
+    assert "'--los': did you mean '--loss'" in error_of(shell, "%route calibrate --los 0.02")
 
 
 def test_an_audits_pairs_are_what_it_takes_first(simulated):

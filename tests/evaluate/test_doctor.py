@@ -73,7 +73,6 @@ def test_a_new_session_knows_little_and_says_so_in_80_columns_with_whole_cures(s
         (" \n", "red", "is set but empty"),
         (f'"{KEY}"', "red", "has quotes around it"),
         ("sk-test 0123", "red", "a space or a line break"),
-        ("sk-tést-0123", "red", "a character that no key contains"),
         ("sk-...", "red", "the example of a key"),
         (f"{KEY}\n", "green", "looks well formed"),
     ],
@@ -101,19 +100,27 @@ def test_a_refused_key_is_told_in_the_providers_words_and_asked_once(configured,
     assert 1 == len(server.requests)
 
 
-def test_with_send_each_model_is_asked_once_and_one_without_a_price_is_named(configured, server):
+def test_with_send_each_model_is_asked_once_and_one_under_another_name_or_without_price_is_told(
+    configured, server
+):
+    server.answer(large=Reply(model="vendor/next"))
     router = configured()
 
     examination = router.doctor(send=True)
 
     assert ["small", "large"] == server.asked
-    assert "ok" == only(examination, "model").state
-    assert "was accepted" in only(examination, "key").words
     assert ["audit", "audit"] == [row["purpose"] for row in router.ledger.rows()]
     assert [] == list(router.history.results())
-    one, two = found(examination, "price")
-    assert "no price is known for small" in one.words
-    assert "[tiers.TOP]" in two.cure
+    told = [str(one) for one in examination.findings if one.what in ("key", "model", "price")]
+    none = "no sum includes it, and a budget refuses it: price = { input = ..., output = ... }"
+    assert [
+        "ok: key: MINE_API_KEY is set and was accepted",
+        "caution: model: asked for large, vendor/next answers: the name is an alias, or was "
+        "retired: %route tiers TOP=vendor/next",
+        "ok: model: 1 model answered, under the name that was asked for",
+        f"caution: price: no price is known for small: {none}  # under [tiers.LOW]",
+        f"caution: price: no price is known for large: {none}  # under [tiers.TOP]",
+    ] == told
 
 
 def test_a_model_that_is_gone_is_named_with_the_nearest_that_the_provider_has(configured, server):
@@ -140,21 +147,6 @@ def test_a_model_that_hangs_or_fails_is_a_finding_and_the_others_are_asked(
         assert told in found(examination, "model", colour="red")[0].words
         assert "large" == server.asked[-1]
         assert "\x1b" not in repr(examination)
-
-
-@pytest.mark.parametrize("name", ["vendor/" + "x" * 90, "--evil x"])
-def test_a_name_that_another_model_answers_is_seen_in_the_sessions_own_calls(
-    configured, server, name
-):
-    server.answer(Reply(model=name))
-    router = configured()
-    router.route("hello", tier="TOP")
-
-    finding = next(one for one in found(router.doctor(), "model") if one.known)
-
-    assert f"asked for large, {name[:8]}" in finding.words
-    whole = f"%route tiers TOP={name}"
-    assert finding.cure == ("!nbroute check-endpoint mine large" if " " in name else whole)
 
 
 def test_max_cost_and_a_budget_bound_what_is_sent(router, server):
@@ -208,17 +200,6 @@ def test_labels_say_whether_routing_beats_chance_and_the_words_are_those_of_qual
     assert ("green", router.quality().verdict) == (finding.colour, finding.words)
 
 
-def test_one_tier_that_takes_nearly_all_is_told_from_twenty_answers_on(make_router):
-    router = answering(make_router, 19)
-    assert not only(router.doctor(), "shares").known
-    router.route("the last")
-
-    finding = only(router.doctor(), "shares")
-
-    assert ("amber", "%route audit --direction up") == (finding.colour, finding.cure)
-    assert "LOW gave 20 of 20 answers" in finding.words
-
-
 def test_a_classifier_of_ones_own_is_tried_with_send_alone_and_may_be_shaky_or_fail(make_router):
     def failing(prompt):
         return {}["no Please here"] if "Please" in prompt else "LOW"
@@ -236,14 +217,25 @@ def test_a_classifier_of_ones_own_is_tried_with_send_alone_and_may_be_shaky_or_f
     assert "no Please here" in only(broken.doctor(send=True), "wording").words
 
 
-def test_translations_are_asked_for_with_send_alone(make_router, server):
-    router = answering(make_router, 12, classifier="ngrams")
-    server.answer("Quelle est la capitale ?")
+def test_from_twenty_answers_on_it_tells_of_one_tier_for_all_of_wording_and_of_translations(
+    make_router, server
+):
+    router = answering(make_router, 19, classifier="ngrams")
+    assert not only(router.doctor(), "shares").known
+    router.route("What is the capital of country 20?")
+    server.answer("Prove that 2 is irrational")
 
     examination = router.doctor(send=True)
 
-    assert 12 == sum(text.startswith("Translate") for text in server.prompts[12:])
-    assert "in another language" in found(examination, "wording")[1].words
+    assert 20 == sum(text.startswith("Translate") for text in server.prompts[20:])
+    assert [
+        "caution: shares: LOW gave 20 of 20 answers: 100%, over 80%: are your prompts all alike, "
+        "or is routing wrong?: %route audit --direction up",
+        "ok: wording: 0 of 120 small changes to 20 prompts change the tier: 0% [0%, 5%]",
+        "wrong: wording: 20 of 20 prompts go to another tier in another language: 100% "
+        "[84%, 100%]. 'Prove that 2 is irrational' goes to TOP, not LOW: %route teach LOW Prove "
+        "that 2 is irrational",
+    ] == [str(one) for one in examination.findings if one.what in ("shares", "wording")]
 
 
 def test_what_is_wrong_with_a_ledger_is_red_with_another_one_as_the_cure(make_router):
@@ -265,23 +257,20 @@ def test_what_is_wrong_with_a_ledger_is_red_with_another_one_as_the_cure(make_ro
     assert "gone with this kernel" in only(kept.doctor(), "ledger").words
 
 
-@pytest.fixture
-def downloaded(settings, tmp_path, monkeypatch):
-    """A settings file that came with a folder, which is the working folder."""
+def test_a_settings_file_that_is_untrusted_or_was_broken_since_is_told(
+    settings, server, opened, tmp_path, monkeypatch
+):
     folder = tmp_path / "cloned"
     folder.mkdir()
     monkeypatch.chdir(folder)
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
-    return settings.rename(folder / "nbroute.toml")
-
-
-def test_a_settings_file_that_is_untrusted_or_was_broken_since_is_told(downloaded, server, opened):
+    file = settings.rename(folder / "nbroute.toml")
     router = opened(announce=lambda _: None)
     finding = only(router.doctor(), "settings", colour="amber")
-    downloaded.write_text("[nbroute]\nprofil = 'x'\n")
+    file.write_text("[nbroute]\nprofil = 'x'\n")
     broken = only(router.doctor(), "settings", colour="red")
 
-    assert str(downloaded) in finding.words
+    assert str(file) in finding.words
     assert server.url in finding.words
     assert "%route trust" == finding.cure
     assert "did you mean 'profile'" in broken.words
@@ -323,19 +312,6 @@ def test_it_asks_before_it_sends(shell, monkeypatch, typed):
 
     assert "6 calls, at most $0.01" in asked[0]
     assert (typed == "y") == ("answered" in text)
-
-
-def test_old_widgets_are_told_with_the_line_that_renews_them(shell, monkeypatch):
-    from nbroute.notebook import doctor as at_hand
-
-    numbers = {"ipywidgets": "7.8.5", "anywidget": ""}
-    monkeypatch.setattr(at_hand, "_version", numbers.get)
-    monkeypatch.setattr(shell, "kernel", object(), raising=False)
-
-    old, missing = at_hand._widgets(shell)
-
-    assert ("red", "%pip install -U 'ipywidgets>=8.1'") == (old.colour, old.cure)
-    assert "anywidget is not installed" in missing.words
 
 
 def test_the_command_ends_with_1_where_something_is_red_and_its_cures_are_a_shells(

@@ -98,7 +98,6 @@ def test_what_cannot_be_judged_is_refused_before_anything_is_sent(router, server
     for asked, told in (
         (lambda: router.judge(one), "this grid has one"),
         (lambda: router.judge(both, "TOPP"), "TOPP"),
-        (lambda: router.judge(both, max_cost="much"), "max_cost"),
         (lambda: router.judge(None), r"is not a grid; give what router"),
     ):
         with pytest.raises(SettingsError, match=told):
@@ -163,7 +162,6 @@ def test_a_tier_that_always_wins_is_strong_and_not_infinitely_and_ties_make_tier
         (judged(("LOW", "TOP", 0.5)), "three tiers or more .* there is LOW and TOP"),
         (judged(("LOW", "TOP", 0.5)).assign(verdict=None), "here there is none"),
         (judged(("A", "B", 0.5), ("C", "D", 0.5)), "A and B; C and D: no tier of one was"),
-        ("x", "'x' cannot be read as CSV"),
     ],
 )
 def test_what_strengths_cannot_be_found_in_is_refused(router, frame, told):

@@ -107,28 +107,16 @@ def test_calls_that_fail_count_towards_max_cost_with_what_they_cost(router, serv
     assert 0 < router.spend().usd <= most
 
 
-@pytest.mark.parametrize(
-    ("judge", "error"),
-    [
-        (lambda *_: 1 / 0, "ZeroDivisionError: division by zero"),
-        (lambda *_: "B", "the judge returned 'B'; it has to be 'a', 'b' or 'tie'"),
-        (lambda _, a, b: "a" if a == "good" else "b", ""),
-    ],
-)
-def test_a_function_judges_and_may_fail(router, server, judge, error):
-    (ruling,) = judged(router, pairs(1), judge)
-
-    assert (None if error else "expensive", error) == (ruling.verdict, ruling.error)
-    assert [] == server.requests
-
-
-def test_same_answers_are_a_tie_and_missing_ones_cannot_be_judged(router, server):
-    pair = Pair("x", "same", "same ", "LOW", "TOP")
-
-    same, missing = judged(router, [pair, replace(pair, cheaper="")])
-
-    assert ("tie", False) == (same.verdict, same.flipped)
-    assert (None, "LOW gave no answer") == (missing.verdict, missing.error)
+def test_a_function_judges_and_may_fail_and_what_is_alike_or_missing_is_not_judged(router, server):
+    pair = pairs(1)[0]
+    for judge, said in (
+        (lambda *_: 1 / 0, (None, "ZeroDivisionError: division by zero")),
+        (lambda *_: "B", (None, "the judge returned 'B'; it has to be 'a', 'b' or 'tie'")),
+        (lambda _, a, b: "a" if a == "good" else "b", ("expensive", "")),
+    ):
+        asked = [pair, replace(pair, cheaper="good "), replace(pair, cheaper="")]
+        rulings = [(one.verdict, one.error) for one in judged(router, asked, judge)]
+        assert [said, ("tie", ""), (None, "LOW gave no answer")] == rulings
     assert [] == server.requests
 
 

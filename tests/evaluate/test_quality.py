@@ -39,10 +39,6 @@ def scores(rows=400, seed=0, useful=0.9):
     return pd.DataFrame({"prompt": prompts, "LOW": low, "TOP": top})
 
 
-def figures(found, name):
-    return {key: pytest.approx(value[0]) for key, value in found.arms[name].order.items()}
-
-
 def words_of(found):
     return " ".join(repr(found).split())
 
@@ -67,7 +63,8 @@ def test_each_figure_is_what_is_worked_out_by_hand(sharp, server):
         "prompt length": (1.125, 0.125, 0.2, 0.325),
         "random": (0.5, 0.5, 0.8, 1),
     }.items():
-        assert dict(zip(keys, values, strict=True)) == figures(found, name)
+        found_of = {key: value[0] for key, value in found.arms[name].order.items()}
+        assert pytest.approx(dict(zip(keys, values, strict=True))) == found_of
     assert [] == server.requests
     pd.testing.assert_frame_equal(found.frame(), sharp.quality(FOUR).frame())
 
@@ -305,18 +302,12 @@ def test_a_classifier_that_would_ask_a_model_is_not_asked(make_router, server):
         (FOUR.assign(TOP=[1, 1, 9.5, 0]), r"row 3 has TOP = 9\.5; give a score from 0 to 1 \(of"),
         (FOUR.assign(TOP=[1, "good", 1, 0]), "row 2 has TOP = 'good'; give a score from 0 to 1"),
         (FOUR.assign(TOP_usd=-1.0), r"row 1 has TOP_usd = -1\.0; give US dollars"),
-        (FOUR.assign(prompt=["a", "", "b", "c"]), "row 2 has the prompt ''"),
-        (FOUR.drop(columns="prompt"), "no column 'prompt' among 'LOW', 'TOP'"),
-        (FOUR[["prompt", "LOW"]], "only LOW has a column among prompt, LOW"),
         (FOUR.rename(columns={"LOW": "A", "TOP": "B"}), "no tier has a column .* LOW, MID, TOP"),
         (FOUR.assign(top=1), "several columns 'TOP' and 'top'"),
-        (FOUR[["prompt"]].assign(tier="LOW"), "every row has the tier 'LOW'"),
-        (long_grid().assign(tier="HUGE"), "the tier 'HUGE'"),
         (pd.concat([long_grid()] * 2), "'hard p q' has several answers of LOW"),
         (pairs().assign(verdict=None), "no pair of this audit has a verdict"),
         (pairs().assign(cheaper="BASIC"), "the audit's tier 'BASIC': use 'LOW', "),
         (42, "int is not a table"),
-        ("nowhere.csv", r"'nowhere\.csv' cannot be read as CSV"),
     ],
 )
 def test_what_cannot_be_measured_on_says_why(sharp, frame, said):

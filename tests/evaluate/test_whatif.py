@@ -138,16 +138,6 @@ def test_a_model_that_was_asked_is_taken_at_its_recorded_word_and_cost(make_rout
     assert any("the session's own decision and its cost are used" in one for one in found.notes)
 
 
-def test_classifiers_that_send_nothing_are_asked_again_with_the_turns_before(simulated):
-    hard = "Design the architecture and a migration plan for a monolith of 200k lines, with risks"
-    route_all(simulated, hard, "and why?", thread="t")
-
-    first, second = simulated.what_if().rows()
-
-    assert first.would_be == second.would_be
-    assert "read with the turn before it" in second.reason
-
-
 def test_money_that_is_unknown_or_of_another_kind_is_said_to_be(simulated):
     simulated.route("hello")
     tiers = (
@@ -214,8 +204,6 @@ def test_a_session_of_the_ledger_is_read_where_it_keeps_texts(opened, tmp_path):
     [
         ({"threshold": 1.5}, "from 0 to 1"),
         ({"ladder": "two-teir"}, "did you mean 'two-tier'"),
-        ({"ladder": 7}, "is not a ladder"),
-        ({"classifier": "learned"}, "there is no learned classifier"),
         ({"prompts": ["x"], "session": "y"}, "not several"),
         ({"prompts": pd.DataFrame({"text": ["x"]})}, "no column 'prompt'"),
         ({"results": ["hello"]}, "for texts there is prompts="),
@@ -239,12 +227,8 @@ def test_the_magic_prints_the_table_where_there_is_no_widget(shell):
     assert "all on expensive" in repr(found)
     assert "step_up_below = 0.95" in repr(found)
     assert "```toml\n# nbroute.toml\n[nbroute]" in found._repr_markdown_()
-    for line, told in (
-        ("treshold=0.5", "did you mean 'threshold'"),
-        ("threshold=much", "from 0 to 1"),
-    ):
-        with pytest.raises(SettingsError, match=told):
-            said(line)
+    with pytest.raises(SettingsError, match="did you mean 'threshold'"):
+        said("treshold=0.5")
 
 
 def test_the_panel_redraws_what_the_controls_say(simulated):

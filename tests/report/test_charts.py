@@ -6,10 +6,10 @@ import json
 import re
 import sys
 import xml.etree.ElementTree as ET
-from html.parser import HTMLParser
 
 import pytest
 from cells import error_of, run
+from markup import Rendered
 from reports import DAY, NOON, busy, label, labelled, report, row
 
 from nbroute.errors import SettingsError
@@ -22,24 +22,6 @@ pytest.importorskip("altair")
 
 NO_CALLS = "no calls recorded yet"
 UNKNOWN = {"cost_usd": None, "cost_source": "unknown"}
-
-
-class Told(HTMLParser):
-    """A page's words without its tags, and its tags."""
-
-    def __init__(self, page):
-        super().__init__()
-        self.words, self.tags = [], set()
-        self.feed(page)
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.add(tag)
-
-    def handle_data(self, data):
-        self.words.append(data)
-
-    def __contains__(self, words):
-        return words in "".join(self.words)
 
 
 def texts(svg):
@@ -99,10 +81,10 @@ def test_tiers_stand_in_the_order_of_the_ladder_each_in_its_colour():
         assert tier_colour(tier, busy().tiers) in figure.svg()
         assert tier_colour(tier, busy().tiers) in figure._repr_html_()
     assert "over 50% is usual for support and Q&A" in figure.alt
-    assert "63% (29)" in Told(figure._repr_html_())
+    assert "63% (29)" in Rendered(figure._repr_html_()).text
     escalation = busy().chart("escalation")  # a sentence and not a bar
     assert f"{escalation.rows[0]['rate']:.0%}" in escalation.alt
-    assert "table" not in Told(escalation._repr_html_()).tags
+    assert "table" not in Rendered(escalation._repr_html_()).tags
 
 
 def test_what_the_cache_answered_has_no_latency_and_is_counted_apart_by_day():
@@ -156,12 +138,12 @@ def test_names_with_markup_are_shown_as_they_are():
 
     ET.fromstring(figure.svg())  # noqa: S314 - our own picture
     assert "<script" not in figure.svg(card=False)
-    assert "script" not in Told(figure._repr_html_()).tags
-    assert name in Told(figure._repr_html_())
+    assert "script" not in Rendered(figure._repr_html_()).tags
+    assert name in Rendered(figure._repr_html_()).text
 
 
 def test_a_picture_has_words_and_a_page_tables_with_bars_as_long_as_their_amounts():
-    svg, page = busy().chart("tiers").svg(), Told(bars.page(telling(labelled())))
+    svg, page = busy().chart("tiers").svg(), Rendered(bars.page(telling(labelled())))
 
     assert "<title>MEDIUM: " in svg
     assert 'role="img" aria-label="Answers by tier' in svg
