@@ -15,19 +15,16 @@ TWO_RULES, THREE_RULES, FOUR_RULES = TwoTierRules(), ThreeTierRules(), FourTierR
 FIRST = {
     "What is the capital of France?": "cheap",
     "def f(): pass": "expensive",
-    "why is my function slow": "expensive",
     "DEF F(): PASS": "cheap",
     "x" * 200: "cheap",
     "They classify " + "x" * 200: "expensive",
     "word " * 1700 + "\r\n \r\nIs that so?": "expensive",
-    "": "cheap",
 }
 #: By phrases and by 15 and 200 words.
 SECOND = {
     "What's the capital of France?": "MEDIUM",
     "what is " + "so " * 12: "SIMPLE",
     "what is " + "so " * 13: "MEDIUM",
-    "word " * 200: "MEDIUM",
     "what is " + "word " * 200: "COMPLEX",
     "compare all " + "word " * 300: "FRONTIER",
     "Explain IN depth": "FRONTIER",
@@ -48,7 +45,6 @@ ELSEWHERE = [  # the tier of that name, or else of that height
     (FOUR_RULES, THREE, "rain", "mid"),
     (FOUR_RULES, ladder("SIMPLE", "COMPLEX", "HUGE"), "word " * 201, "COMPLEX"),
     (TWO_RULES, FOUR, "def rain", "FRONTIER"),
-    (TWO_RULES, ladder("only"), "def rain", "only"),
 ]
 
 
@@ -64,7 +60,6 @@ def test_an_articles_rules_decide_as_the_article_has_it_on_any_ladder(rules, whe
         (FOUR_RULES, THREE, "research rain", 0.9, 'starts with "research"; FRONTIER is power on'),
         (FOUR_RULES, FOUR, "rain", 0.5, "one word"),
         (THREE_RULES, THREE, "list the formats", 0.7, 'starts with "list", contains "formats"'),
-        (TWO_RULES, TWO, "", 0.7, "no characters, no code"),
     ],
 )
 def test_the_reason_quotes_whole_words_and_says_the_length(rules, where, prompt, sure, reason):

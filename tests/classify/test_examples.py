@@ -11,7 +11,7 @@ import pytest
 from rungs import TWO
 
 from nbroute.classify.examples import Example
-from nbroute.errors import PromptError, SettingsError
+from nbroute.errors import SettingsError
 from nbroute.evaluate import model_file
 from nbroute.evaluate.training_data import read_examples
 from nbroute.router import Router
@@ -51,9 +51,6 @@ def test_examples_are_read_from_tables_dicts_pairs_and_spreadsheets_csv(source):
         ([("a", "cheap"), ("b", "expensiv")], "pair 2 has the tier 'expensiv', .*'expensive'"),
         ([("a", "cheap")], "no example for the tier 'expensive'"),
         ([("a", "cheap"), ("a ", "expensive")], "pair 2 labels 'a' expensive, but pair 1 .*cheap"),
-        (["ab"], "example 1 is 'ab': give a pair"),
-        (FRAME.drop(columns="Tier"), "the table has no column 'tier', but 'Prompt', 'note'"),
-        (FRAME.assign(Prompt=["a", float("nan")]), "row 1 of the table has the prompt nan"),
         (7, "cannot be read from int"),
         ("nowhere.csv", "cannot read the examples in 'nowhere.csv': No such file"),
     ],
@@ -66,11 +63,9 @@ def test_bad_examples_are_settings_errors_that_say_where(source, message):
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"", "is empty"),
         (b"text,label\na,cheap\n", "has no column 'prompt', but 'text', 'label'"),
         (b"prompt,tier\nonly a prompt\n", "line 2 of own.csv has the tier ''"),
         (b"prompt,tier\n\xff\xfe\x00,cheap\n", "not a CSV in UTF-8"),
-        pytest.param(b"prompt,tier\n" + b"x" * 200_000, "field larger than field limit", id="long"),
     ],
 )
 def test_a_bad_file_is_a_settings_error_of_one_line_that_says_where(content, said):
@@ -105,17 +100,6 @@ def test_examples_of_ones_own_replace_the_shipped_ones():
 
     for router in (Router(), Router(profile="simulated", examples=OWN, classifier="embedding")):
         assert [tier for _, tier in OWN] == [router.classify(prompt).tier for prompt, _ in OWN]
-
-
-def test_what_was_taught_is_known_to_the_next_session_and_an_empty_prompt_is_not_taught():
-    router = Router(profile="simulated")
-    router.teach("zork the blib", "frontier")
-    with pytest.raises(PromptError):
-        router.teach(" ", "SIMPLE")
-
-    decision = Router(profile="simulated").classify("zork the blib", "embedding")
-
-    assert ("FRONTIER", 1.0, ()) == (decision.tier, decision.confidence, decision.attempts)
 
 
 def test_a_classifier_that_is_better_and_only_that_is_switched_on_saved_and_found_again():

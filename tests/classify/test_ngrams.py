@@ -87,7 +87,6 @@ def test_the_reason_quotes_the_words_that_spoke_for_the_tier():
         (TWO, ["cheap", "cheap", "expensive", "expensive"]),
         (THREE, ["fast", "mid", "mid", "power"]),
         (ladder(*"abcde"), [*"abde"]),
-        (ladder("only"), ["only"] * 4),
     ],
 )
 def test_another_ladder_gets_the_tier_at_the_same_height(where, expected):

@@ -74,4 +74,6 @@ def test_a_router_that_is_taught_decides_so_at_once_and_next_time(tmp_path):
     for one in (router, Router(profile="simulated", ledger=ledger)):
         assert ["COMPLEX"] * 2 == [one.classify(HAIKU[i]).tier for i in (0, 10)]
         assert "COMPLEX" == one.explain(HAIKU[10]).decision.tier
+        near = one.classify(HAIKU[0], "embedding")
+        assert ("COMPLEX", 1.0, ()) == (near.tier, near.confidence, near.attempts)
         assert "MEDIUM" == one.classify("Summarise the plot of Emma in three sentences.").tier

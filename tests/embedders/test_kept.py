@@ -7,11 +7,12 @@ import sqlite3
 
 import numpy as np
 import pytest
+from rungs import FOUR, ladder
 
 from nbroute.classify.examples import Example
 from nbroute.embedders.kept import RememberedEmbedder, TaughtExamples
 from nbroute.errors import PromptError, RateLimited, RecordError, SettingsError
-from nbroute.types import Embedded, Ladder, Tier, Usage
+from nbroute.types import Embedded, Usage
 
 
 class Counting:
@@ -96,7 +97,6 @@ def test_the_texts_themselves_are_not_in_the_file(path):
         (lambda path: path.write_bytes(b"this is no database" * 100), "cannot read the kept"),
         (lambda path: path.parent.rmdir() or path.parent.touch(), ""),
         (damaged(b"\x00" * 12), "a kept vector is damaged"),
-        (damaged(np.full(4, np.nan, "<f4").tobytes()), "a kept vector is damaged"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_noted_once_and_all_goes_on(path, spoil, told):
@@ -111,13 +111,6 @@ def test_a_file_that_cannot_be_used_is_noted_once_and_all_goes_on(path, spoil, t
     assert told in notices[0]
 
 
-def ladder(*names):
-    return Ladder("test", tuple(Tier(n, "p", "m", 10) for n in names), names[0])
-
-
-FOUR = ladder("SIMPLE", "MEDIUM", "COMPLEX", "FRONTIER")
-
-
 def test_what_is_taught_is_there_in_the_next_session(path):
     assert () == TaughtExamples(path).examples(FOUR)
     TaughtExamples(path).teach(" sort my mail\n", "medium", FOUR)
@@ -127,6 +120,9 @@ def test_what_is_taught_is_there_in_the_next_session(path):
         TaughtExamples(path).teach("a", "SIMPEL", FOUR)
     with pytest.raises(PromptError, match="no prompt to teach"):
         TaughtExamples(path).teach("  ", "SIMPLE", FOUR)
+    path.write_bytes(b"this is no database" * 100)
+    with pytest.raises(RecordError, match="the taught example"):
+        TaughtExamples(path).teach("a", "SIMPLE", FOUR)
 
 
 def test_the_later_word_on_a_prompt_wins_among_those_for_this_ladder(path):
@@ -141,10 +137,3 @@ def test_the_later_word_on_a_prompt_wins_among_those_for_this_ladder(path):
     assert Example("a", "COMPLEX") == taught.forget(" a ")
     assert Example("Sort\n my mail", "SIMPLE") == TaughtExamples(path).forget("Sort my mail")
     assert (Example("b", "SIMPLE"),) == taught.examples(FOUR)
-
-
-def test_a_damaged_file_of_taught_examples_is_a_record_error(path):
-    path.parent.mkdir()
-    path.write_bytes(b"this is no database" * 100)
-    with pytest.raises(RecordError, match="the taught example"):
-        TaughtExamples(path).teach("a", "SIMPLE", FOUR)

@@ -115,8 +115,10 @@ def test_with_send_each_model_is_asked_once_and_one_under_another_name_or_withou
     none = "no sum includes it, and a budget refuses it: price = { input = ..., output = ... }"
     assert [
         "ok: key: MINE_API_KEY is set and was accepted",
-        "caution: model: asked for large, vendor/next answers: the name is an alias, or was "
-        "retired: %route tiers TOP=vendor/next",
+        (
+            "caution: model: asked for large, vendor/next answers: the name is an alias, or was "
+            "retired: %route tiers TOP=vendor/next"
+        ),
         "ok: model: 1 model answered, under the name that was asked for",
         f"caution: price: no price is known for small: {none}  # under [tiers.LOW]",
         f"caution: price: no price is known for large: {none}  # under [tiers.TOP]",
@@ -229,12 +231,16 @@ def test_from_twenty_answers_on_it_tells_of_one_tier_for_all_of_wording_and_of_t
 
     assert 20 == sum(text.startswith("Translate") for text in server.prompts[20:])
     assert [
-        "caution: shares: LOW gave 20 of 20 answers: 100%, over 80%: are your prompts all alike, "
-        "or is routing wrong?: %route audit --direction up",
+        (
+            "caution: shares: LOW gave 20 of 20 answers: 100%, over 80%: are your prompts all alike, "
+            "or is routing wrong?: %route audit --direction up"
+        ),
         "ok: wording: 0 of 120 small changes to 20 prompts change the tier: 0% [0%, 5%]",
-        "wrong: wording: 20 of 20 prompts go to another tier in another language: 100% "
-        "[84%, 100%]. 'Prove that 2 is irrational' goes to TOP, not LOW: %route teach LOW Prove "
-        "that 2 is irrational",
+        (
+            "wrong: wording: 20 of 20 prompts go to another tier in another language: 100% "
+            "[84%, 100%]. 'Prove that 2 is irrational' goes to TOP, not LOW: %route teach LOW Prove "
+            "that 2 is irrational"
+        ),
     ] == [str(one) for one in examination.findings if one.what in ("shares", "wording")]
 
 

@@ -206,14 +206,11 @@ def test_a_word_taken_back_and_a_prompt_judged_again_count_once():
     assert {"SIMPLE": (1, 2), "MEDIUM": (1, 1)} == votes
 
 
-def test_a_report_shows_its_words_and_a_chart_by_name_in_a_terminal(shell):
-    for line in ("%route report", "%route charts", "%route report text"):
-        assert NO_CALLS in run(shell, line)[0]
+def test_charts_are_shown_by_name_in_a_terminal(shell):
+    assert NO_CALLS in run(shell, "%route charts")[0]
 
     run(shell, "%%route -q\nhello")
 
-    assert "saving" in run(shell, "%route report")[0]
     shown, _ = run(shell, "%route charts tiers latency")
     assert shown.index("Answers by tier") < shown.index("Latency by tier")
     assert "did you mean 'tiers'?" in error_of(shell, "%route charts tier")
-    assert "did you mean 'text'?" in error_of(shell, "%route report txt")
