@@ -51,19 +51,37 @@ def answering(make_router, count, **options):
     return router
 
 
-def test_a_new_session_knows_little_and_says_so_in_80_columns_with_whole_cures(simulated):
+TOLD = """
+ok       key          MINE_API_KEY is set and was accepted
+caution  model        asked for large, vendor/next answers: the name is an
+                      alias, or was retired
+                      %route tiers TOP=vendor/next
+ok       model        1 model answered, under the name that was asked for
+caution  price        no price is known for small: no sum includes it, and a
+                      budget refuses it
+                      price = { input = ..., output = ... }  # under [tiers.LOW]
+caution  price        no price is known for large: no sum includes it, and a
+                      budget refuses it
+                      price = { input = ..., output = ... }  # under [tiers.TOP]
+"""
+SHAKEN = """
+caution  shares       LOW gave 20 of 20 answers: 100%, over 80%: are your
+                      prompts all alike, or is routing wrong?
+                      %route audit --direction up
+ok       wording      0 of 120 small changes to 20 prompts change the tier: 0%
+                      [0%, 5%]
+wrong    wording      20 of 20 prompts go to another tier in another language:
+                      100% [84%, 100%]. 'Prove that 2 is irrational' goes to
+                      TOP, not LOW
+                      %route teach LOW Prove that 2 is irrational
+"""
+
+
+def test_without_send_it_writes_nothing_and_says_what_sending_would_cost(simulated):
     examination = simulated.doctor()
 
-    states = {one.what: one.state for one in examination.findings}
-    assert "amber" == examination.worst
-    assert {"model": "unknown", "tiers": "unknown", "shares": "unknown"}.items() <= states.items()
-    assert "unknown, as nothing was judged" in only(examination, "routing").words
     assert not Path("ledger.sqlite").exists()
-    lines = repr(examination).splitlines()
-    assert max(map(len, lines)) <= 80
-    told = {line.strip() for line in lines}
-    assert all(one.cure in told for one in examination.findings if one.colour != "green")
-    assert len(examination.frame()) == len(examination.findings)
+    assert "asks each model: 6 calls, at most $0.012 if they were" in repr(examination)
 
 
 @pytest.mark.parametrize(
@@ -111,18 +129,7 @@ def test_with_send_each_model_is_asked_once_and_one_under_another_name_or_withou
     assert ["small", "large"] == server.asked
     assert ["audit", "audit"] == [row["purpose"] for row in router.ledger.rows()]
     assert [] == list(router.history.results())
-    told = [str(one) for one in examination.findings if one.what in ("key", "model", "price")]
-    none = "no sum includes it, and a budget refuses it: price = { input = ..., output = ... }"
-    assert [
-        "ok: key: MINE_API_KEY is set and was accepted",
-        (
-            "caution: model: asked for large, vendor/next answers: the name is an alias, or was "
-            "retired: %route tiers TOP=vendor/next"
-        ),
-        "ok: model: 1 model answered, under the name that was asked for",
-        f"caution: price: no price is known for small: {none}  # under [tiers.LOW]",
-        f"caution: price: no price is known for large: {none}  # under [tiers.TOP]",
-    ] == told
+    assert TOLD in repr(examination)
 
 
 def test_a_model_that_is_gone_is_named_with_the_nearest_that_the_provider_has(configured, server):
@@ -230,18 +237,7 @@ def test_from_twenty_answers_on_it_tells_of_one_tier_for_all_of_wording_and_of_t
     examination = router.doctor(send=True)
 
     assert 20 == sum(text.startswith("Translate") for text in server.prompts[20:])
-    assert [
-        (
-            "caution: shares: LOW gave 20 of 20 answers: 100%, over 80%: are your prompts all alike, "
-            "or is routing wrong?: %route audit --direction up"
-        ),
-        "ok: wording: 0 of 120 small changes to 20 prompts change the tier: 0% [0%, 5%]",
-        (
-            "wrong: wording: 20 of 20 prompts go to another tier in another language: 100% "
-            "[84%, 100%]. 'Prove that 2 is irrational' goes to TOP, not LOW: %route teach LOW Prove "
-            "that 2 is irrational"
-        ),
-    ] == [str(one) for one in examination.findings if one.what in ("shares", "wording")]
+    assert SHAKEN in repr(examination)
 
 
 def test_what_is_wrong_with_a_ledger_is_red_with_another_one_as_the_cure(make_router):

@@ -24,20 +24,6 @@ NO_REFERENCE = {"cost_usd": None, "cost_source": "equivalent"}
 CACHED = {"cached": True, "cost_usd": 0.0}
 
 
-def test_the_share_of_a_tier_counts_the_answers_that_stand():
-    told = report(
-        row("r1", status="rejected"),
-        row("r1", tier="MEDIUM", escalated=True),
-        row("r2"),
-        row("r3", status="error", tier="FRONTIER"),
-        row("r4", tier="OLD TIER"),
-        row("r5"),
-    )
-
-    assert {"SIMPLE": 0.5, "MEDIUM": 0.25, "FRONTIER": 0, "OLD TIER": 0.25} == told.tier_share
-    assert (5, 6) == (told.results, told.calls)
-
-
 MIXED = [row("r1"), row("r2", status="rejected"), row("r2", tier="MEDIUM", escalated=True)]
 MIXED += [row("r3"), escalated("r3", "r4"), row("r5", status="error"), row("r6", tier="MEDIUM")]
 MIXED += [escalated("r6", "r7", ts=NOON + 1), row("r8")]
@@ -61,19 +47,16 @@ def test_the_escalation_rate_is_of_what_the_lowest_tier_answered(rows, rate):
     assert rate == report(*rows).escalation_rate
 
 
-@pytest.mark.parametrize(
-    ("climbing", "verdict"),
-    [
-        (0, "good, under 10%"),
-        (2, "fair, 10% to 20%"),
-        (3, "over 20%, look at the classifier or the checks"),
-    ],
-)
-def test_the_escalation_rate_is_judged_by_the_articles_thresholds(climbing, verdict):
+def test_the_escalation_rate_is_judged_by_the_articles_thresholds():
     rows = [row(f"r{n}") for n in range(10)]
-    rows += [escalated(f"r{n}", f"e{n}") for n in range(climbing)]
+    climbed = [escalated(f"r{n}", f"e{n}") for n in range(3)]
 
-    assert verdict == report(*rows).escalation_verdict
+    for climbing, verdict in (
+        (climbed[:0], "good, under 10%"),
+        (climbed[:2], "fair, 10% to 20%"),
+        (climbed, "over 20%, look at the classifier or the checks"),
+    ):
+        assert verdict == report(*rows, *climbing).escalation_verdict
 
 
 def test_latency_percentiles_are_by_nearest_rank_over_what_was_sent():
@@ -85,15 +68,6 @@ def test_latency_percentiles_are_by_nearest_rank_over_what_was_sent():
     assert {"SIMPLE": (20, 10.0, 19.0), "FRONTIER": (1, 1_000.0, 1_000.0)} == told.latency
     assert (21, 11.0, 20.0) == told.overall_latency
     assert report(*not_timed).overall_latency is None
-
-
-def test_cache_hits_and_failures_are_counted():
-    failed = [row("r2", status="error"), row("r3", status="interrupted")]
-    told = report(row("r1", **CACHED), *failed, row("r2"), row("r4", status="running"))
-
-    assert {"ok": 2, "error": 1, "interrupted": 1, "running": 1} == told.statuses
-    said = "4 results from 5 calls, 1 cached, 1 failed, 1 interrupted, 1 never ended"
-    assert said == str(told).partition("\n")[0]
 
 
 SPENDS_TOO = [row(purpose="classify", cost_usd=0.001), row(purpose="embed", cost_usd=0.002)]
@@ -146,29 +120,6 @@ def test_real_money_and_equivalents_are_two_savings():
     assert 1 == told.spend.unknown_calls
 
 
-def test_each_use_of_money_is_told_apart():
-    told = report(
-        row("r1"),
-        *SPENDS_TOO,
-        row("r1", tier="FRONTIER", status="unused", cost_usd=0.05),
-        row("c1", comparison="x1", cost_usd=0.02),
-        row("c2", comparison="x1", tier="FRONTIER", cost_usd=0.5),
-        row("a1", purpose="audit", cost_usd=0.3),
-        row("a2", purpose="judge", cost_usd=0.1),
-    )
-
-    assert (1, 8) == (told.results, told.calls)
-    for said in (
-        "  of which classifying: $0.001, 1 call",
-        "  of which embedding: $0.002, 1 call",
-        "  of which beside the answer that was used: $0.05, 1 call",
-        "  of which comparing: $0.52, 2 calls",
-        "  of which auditing and judging: $0.40, 2 calls",
-        "no saving: $0.78 more than all on FRONTIER (estimate, net, auditing included)",
-    ):
-        assert f"{said}\n" in str(told)
-
-
 def made(name, result, **changes):
     usual = {"tier": "SIMPLE", "provider": "openrouter", "provider_kind": "remote"}
     usual |= {"model": "mini", "cost_usd": Decimal("0.25"), "cost_source": "list"}
@@ -189,30 +140,35 @@ def test_a_report_reads_the_same_from_rows_attempts_and_mappings_and_spends_add_
 
 
 TEXT = """\
-3 results from 5 calls, 1 cached, 1 rejected
-spent: $0.071, 5 calls, 1 cached
+6 results from 15 calls, 1 cached, 1 failed, 1 rejected, 1 interrupted, 1 unused, 1 never ended
+spent: $1.06, 15 calls, 1 cached
   of which classifying: $0.001, 1 call
-saving: $0.33 less than all on FRONTIER (estimate, net)
+  of which embedding: $0.002, 1 call
+  of which beside the answer that was used: $0.05, 1 call
+  of which comparing: $0.52, 2 calls
+  of which auditing and judging: $0.40, 2 calls
+no saving: $0.26 more than all on FRONTIER (estimate, net, auditing included)
   FRONTIER is priced on the recorded tokens, with no prompt cache: $10 in, $20 out per million
 
 tier      results  share  calls   spent  half within  95% within
-SIMPLE          2    67%      4  $0.021       0.10 s      0.10 s
-MEDIUM          1    33%      1  $0.050       0.10 s      0.10 s
-FRONTIER        0     0%      0      $0            -           -
-together        3             5  $0.071       0.10 s      0.10 s
-SIMPLE answers 67% of the results (over 50% is usual for support and Q&A)
-SIMPLE escalates 33% of what it answers: over 20%, look at the classifier or the checks
+SIMPLE          3    60%     10  $0.453       0.10 s      0.10 s
+MEDIUM          1    20%      1  $0.050       0.10 s      0.10 s
+FRONTIER        0     0%      3  $0.550       0.10 s      0.10 s
+OLD TIER        1    20%      1  $0.003       0.10 s      0.10 s
+together        5            15  $1.056       0.10 s      0.10 s
+SIMPLE answers 60% of the results (over 50% is usual for support and Q&A)
+SIMPLE escalates 25% of what it answers: over 20%, look at the classifier or the checks
 
-model  calls   spent
-mini       5  $0.071
+model  calls  spent
+mini      15  $1.06
 
-feature  calls   spent
-(none)       2  $0.001
-bot          3  $0.070
+feature  calls  spent
+(none)      12  $0.99
+bot          3  $0.07
 
-feature and day (UTC)  calls   spent
-(none) 2026-11-21          2  $0.001
-bot 2026-11-21             3  $0.070"""
+feature and day (UTC)  calls  spent
+(none) 2026-11-21         12  $0.99
+bot 2026-11-21             3  $0.07"""
 
 
 def test_the_text_of_a_report_says_what_happened():
@@ -220,8 +176,17 @@ def test_the_text_of_a_report_says_what_happened():
         row("r1", feature="bot"),
         row("r2", feature="bot", status="rejected"),
         row("r2", feature="bot", tier="MEDIUM", escalated=True, cost_usd=0.05),
-        row("r3", purpose="classify", cost_usd=0.001),
         row("r3", **CACHED),
+        row("r4", status="error", tier="FRONTIER", cost_usd=0.0),
+        row("r4", tier="OLD TIER", cost_usd=0.003),
+        row("r5", status="interrupted"),
+        row("r6", status="running", cost_usd=0.0),
+        *SPENDS_TOO,
+        row("r1", tier="FRONTIER", status="unused", cost_usd=0.05),
+        row("c1", comparison="x1", cost_usd=0.02),
+        row("c2", comparison="x1", tier="FRONTIER", cost_usd=0.5),
+        row("a1", purpose="audit", cost_usd=0.3),
+        row("a2", purpose="judge", cost_usd=0.1),
     )
 
     assert TEXT == str(told)
