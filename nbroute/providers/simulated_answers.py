@@ -191,8 +191,7 @@ def _structured(request: Request, lesson: Lesson | None, skill: float) -> str:
     """JSON: the lesson's if the schema allows it, else made up."""
     if request.schema is None:
         if lesson is None:
-            made_up = {"simulated": True, "note": _no_answer(request, skill)}
-            return json.dumps(made_up, ensure_ascii=False)
+            return json.dumps({"simulated": True, "note": _no_answer(request, skill)})
         level = _level(request, skill)
         text = json.dumps({"answer": lesson.answers[level]}, ensure_ascii=False)
         return lesson.json[level] if lesson.json else text
@@ -223,7 +222,7 @@ def _class_name(request: Request, skill: float) -> str:
     asks = last_of(request, "system") or last_of(request, "user")
     listed = pattern("asks_for_one").search(asks)
     told = listed[1].strip().rstrip(".") if listed else ""
-    names = list(filter(None, re.split(r",?\s+or\s+|,\s*", told)))
+    names: list[str] = list(filter(None, re.split(r",?\s+or\s+|,\s*", told)))
     if not names:
         return ""
     asked = last_of(request, "user")

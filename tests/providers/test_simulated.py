@@ -129,6 +129,7 @@ STRANGE = {
     "Tell me " + "more and " * 100: (0.647, "ITTTTT"),
     PLAN * 9: (0.741, "TITTTT"),
     "Prove, design, compare, evaluate, justify, plan and audit it. " * 30: (0.95, "IIITTT"),
+    "Prove, design, compare, evaluate, justify, plan and audit it.": (0.748, "ITTTTT"),
     "Critically review the evidence that minimum wages reduce employment.": (0.544, "ITTTTT"),
 }
 #: Milliseconds to the first token and to the end, the probability of a token, the rating.
@@ -262,11 +263,14 @@ def test_a_schema_that_cannot_be_filled_in_is_answered_in_words():
 
 def test_a_known_prompt_is_answered_with_its_own_json_where_the_schema_has_room_for_it():
     city = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
-    prompt = "Describe the largest city of Portugal."
-    _, *texts = answers_of(prompt, schema=city, json=True)
+    described, translated = "Describe the largest city of Portugal.", known("into Spanish")
+    own, plain = find(described), find(translated)
 
-    assert ["Lisbon"] * 3 == [read_schema(city).parse(text)["name"] for text in texts]
-    assert ["1"] * 4 == answers_of(prompt, schema={"type": "integer"})
+    assert list(own.json) == answers_of(described, schema=city, json=True)
+    assert list(own.json) == answers_of(described, json=True)
+    assert ["1"] * 4 == answers_of(described, schema={"type": "integer"})
+    told = [json.dumps({"answer": one}, ensure_ascii=False) for one in plain.answers]
+    assert told == answers_of(translated, json=True)
 
 
 # The lessons
