@@ -49,12 +49,15 @@ COUNTS = f"{COMMAND}@command()\ndef count(desk, rest):"
 #: By the file that reads a folder: the folder, and what is wrong with a file there.
 WRONG = {
     "checks/named.py": ("checks.more", {
-        "": "it has no check; write check(reply)",
-        "check = 3": "its check cannot be used; write check(reply)",
-        VALUE: "it has no TAKES; say in it",
+        "": "it has no check; write check(reply), which returns whether the answer will do.",
+        "check = 3": "its check cannot be used; write check(reply), which returns",
+        VALUE: "it has no TAKES; say in it, in words, what number it takes, or write check(reply), "
+        "which takes none.",
         f"TAKES = 3\n{FITS}": "its TAKES cannot be used; say in it",
-        f"TAKES = 'x'\n{VALUE}": "it has no fits; write fits(value)",
-        "TAKES = 'x'\nfits = check = len": "its check cannot be used; write check(reply, value)",
+        f"TAKES = 'x'\n{VALUE}": "it has no fits; write fits(value), which returns whether a "
+        "number will do.",
+        "TAKES = 'x'\nfits = check = len": "its check cannot be used; write check(reply, value), "
+        "as it has TAKES, or leave TAKES and fits out.",
         "x = (": " cannot be imported: SyntaxError: ",
         "\nraise ValueError('no')": " cannot be imported: ValueError: no at line 2",
     }),

@@ -190,7 +190,7 @@ class Own:
     own: ClassVar[bool] = True
     function: Callable[..., Any]
     label: str
-    takes_prompt: bool = False
+    takes_prompt: bool
     prompt: str = ""
 
     @property

@@ -271,7 +271,7 @@ def _is_wrapped(value: Any, schema: Mapping[str, Any]) -> bool:
     reference = re.fullmatch(r"#/(\$defs|definitions)/([^/~%]+)", str(schema.get("$ref", "")))
     target = schema.get(reference[1], {}).get(reference[2]) if reference else None
     root = dict(schema)
-    if isinstance(target, dict) and "$ref" not in target:
+    if isinstance(target, dict):
         root = {**target, **{word: part for word, part in schema.items() if word != "$ref"}}
     if "type" in root:
         return bool(root["type"] != "object")

@@ -63,7 +63,8 @@ MARKS += ["\n```\n{}\n```\n", "\n> {}\n", "\n| {} |\n"]
 def test_what_is_quoted_or_in_code_or_in_a_table_is_not_the_answers_own(failing, quoted):
     assert failing(f"The usual words are: {quoted} They are honest.") is None
     assert failing("我不知道的意思是没有答案，这句话很常用。") is None
-    assert failing("The usual words are these. I don't know. They are honest.") is not None
+    for own in ("It is these. I don't know. That is honest.", "It is old and I don't know why."):
+        assert failing(own) is not None
 
 
 @pytest.mark.parametrize("piece", ['"', " 'a", "I'm really ", "\n", "```\n", "我"])
@@ -78,6 +79,7 @@ def test_words_in_another_voice_count_only_where_they_refuse_the_task(failing):
 
     assert failing("I don't know how it began. I cannot see the sea.", prompt) is None
     assert "refusal" == failing("I'm sorry, but I can't write that story.", prompt).check
+    assert failing("I must go to see it now. Ben says, I don't know where it is.") is None
     assert failing("Anna: I don't know. She sighs.\nBen: It is late, let us go.") is None
     for label in ("Answer", "Note", "Summary", "Antwort"):  # not a speaker of a play
         assert failing(f"Anna: It is late.\n{label}: I don't know what she means.") is not None
@@ -85,15 +87,19 @@ def test_words_in_another_voice_count_only_where_they_refuse_the_task(failing):
 
 @pytest.mark.parametrize(
     ("prompt", "lowest", "least"),
-    [("word " * 31, True, 50), ("word " * 31, False, 20), ("word " * 30, True, 20)],
+    [
+        *[("word " * 31, True, 50), ("word " * 31, False, 20), ("word " * 30, True, 20)],
+        *[("word " * 28 + "解释解释", True, 50), ("word " * 28 + "解释解", True, 20)],
+    ],
 )
 def test_an_answer_needs_20_characters_and_50_from_the_lowest_tier_to_a_long_prompt(
-    failing, prompt, lowest, least
+    reply, prompt, lowest, least
 ):
-    short = failing("a" * (least - 1), prompt, lowest=lowest)
-
-    assert Verdict(False, "length", f"{least - 1} characters, wanted {least}") == short
-    assert failing("a" * least, prompt, lowest=lowest) is None
+    checks = wanted(Options(checks=("length",)), prompt=prompt, lowest=lowest)
+    short = Verdict(False, "length", f"{least - 1} characters, wanted {least}")
+    for text in ("a" * (least - 1), "字" * ((least - 1) // 3) + "a" * ((least - 1) % 3)):
+        assert (short,) == judge(reply(text), checks)
+        assert (Verdict(True, "length"),) == judge(reply(f"{text}b"), checks)
 
 
 @pytest.mark.parametrize(
@@ -104,7 +110,6 @@ def test_an_answer_needs_20_characters_and_50_from_the_lowest_tier_to_a_long_pro
         ("What is 12 * 12?", "144"),
         ("Yes or no: is the sky blue at noon on a clear day?", "Yes"),
         ("Classify the sentiment of this review: great!", "positive"),
-        ("Find the field.\n(A) r over two\n(B) r squared\n(C) zero", "The answer is (B)."),
         ("How many legs has a spider?", "8"),
         ("Translate 'cat' into French.", "chat"),
         ("Antworte mit einem Wort: Farbe des Himmels", "blau"),
@@ -116,6 +121,7 @@ def test_a_short_answer_passes_where_a_short_one_was_asked_for(failing, prompt, 
     assert failing(answer, prompt) is None
     why = f"{len(answer)} characters, wanted 20"
     assert Verdict(False, "length", why) == failing(answer, prompt, ("length=20",))
+    assert failing(answer, prompt, (f"length={len(answer)}",)) is None
 
 
 @pytest.mark.parametrize(
@@ -134,6 +140,7 @@ def test_a_short_answer_fails_where_more_was_asked_for(failing, prompt):
     [
         ("Yes", "Is it raining in Oslo? Yes or no.", {}, "yes or no ('Yes or no')"),
         ("{}", "Extract the names.", {"json": True}, "JSON"),
+        ("It is (B).", "Find it.\n(A) r over two\n(B) r squared", {}, "a choice (A, B, ...)"),
         ("{}", "Extract the names.", {"schema": {}}, "the schema"),
     ],
 )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import dataclasses
 import datetime as dt
+import enum
+import functools
 import json
 import re
 import typing
@@ -41,10 +43,13 @@ class Even(BaseModel):
     @classmethod
     def even(cls, n):
         if n == 0:
-            raise KeyError("zero")
+            raise RuntimeError("zero\nis out. Sorry.")
         if n % 2:
             raise ValueError("odd numbers are out")
         return n
+
+
+Colour = enum.Enum("Colour", {"RED": "a", "BLUE": "b"})
 
 
 @dataclasses.dataclass
@@ -68,6 +73,10 @@ TREE = {"$ref": "#/$defs/Node", "$defs": {"Node": {**NODE, "required": ["n", "ki
 
 def tree(levels):
     return '{"n": 1, "kids": [' * levels + "]}" * levels
+
+
+def nested(levels):
+    return functools.reduce(lambda inner, _: {"items": inner}, range(levels), {})
 
 
 def wrong(spec, text):
@@ -123,6 +132,8 @@ EXAMPLE = {"$ref": "https://example.com"}
         *[({word: [LIST]}, '{"value": [1]}', [1]) for word in ("anyOf", "oneOf", "allOf")],
         ({"type": "object"}, '{"value": 1}', {"value": 1}),
         (dict[str, int] | int, '{"value": 1}', {"value": 1}),
+        (TREE, tree(32), json.loads(tree(32))),
+        (nested(100), "1", 1),
     ],
 )  # fmt: skip
 def test_an_answer_that_fits_becomes_the_object(spec, text, parsed):
@@ -140,6 +151,7 @@ WORDS = {"properties": {"two words": {"type": "string"}}}
 DATE = {"type": "string", "format": "date"}
 NAMED = {"$ref": "#/$defs/a", "$defs": {"a": {"required": ["a", "b"]}}}
 MISSING = "the answer: {'value': {'b': 1}} has no 'a' (and 1 more)"
+NO_DATE = "when: 'x' should be a valid date in the format YYYY-MM-DD, input is too short"
 UNKNOWN = "the answer: {'a': 1, 'b': 2, 'c': 3, 'd': 4, ...} has"
 UNKNOWN += " a key that is not in the schema: 'b', 'c', 'd'"
 KEYS = '{"a": 1, "b": 2, "c": 3, "d": 4, "e": 5}'
@@ -170,10 +182,12 @@ KEYS = '{"a": 1, "b": 2, "c": 3, "d": 4, "e": 5}'
         (Item, "{}", "the answer: {} has no 'name' (and 1 more)"),
         (list[int], '[1, "x"]', "[1]: 'x' is not a whole number"),
         (typing.Literal["a", "b"], '"c"', "the answer: 'c' is not 'a' or 'b'"),
+        (Colour, '"c"', "the answer: 'c' is not 'a' or 'b'"),
+        (Day, '{"when": "x"}', NO_DATE),
         (Sized, '{"n": 9}', "n: 9 should be less than or equal to 5"),
         (Sized, '{"n": 1, "m": 2}', "m: 2 is under a key that is not in the schema"),
         (Even, '{"n": 3}', "n: 3 is refused: odd numbers are out"),
-        (Even, '{"n": 0}', "KeyError in the schema: 'zero'"),
+        (Even, '{"n": 0}', "RuntimeError in the schema: zero is out"),
         (TREE, tree(33), "the answer is nested over 64 levels deep"),
     ],
 )  # fmt: skip
@@ -215,8 +229,8 @@ def test_the_check_says_what_was_wrong_for_the_next_tier_and_the_prompt_what_is_
 
     assert Verdict(False, "schema", why, told) == check(reply('{"items": [{"price": "free"}]}'))
     assert Verdict(True, "schema") == check(reply('{"items": []}'))
-    assert ["order", "mine", "schema", "Item"] == [
-        read_schema(*of).name for of in [(ITEMS,), (ITEMS, "mine"), ({},), (Item,)]
+    assert ["order", "mine", "schema", "Item", "schema"] == [
+        read_schema(*of).name for of in [(ITEMS,), (ITEMS, "mine"), ({},), (Item,), (int | None,)]
     ]
     text = schema_instruction(read_schema({"type": "object", "title": "größe"}))
     assert text == (
@@ -232,9 +246,11 @@ ENDLESS, OTHER = {"$ref": "#"}, {"$ref": "other.json"}
 @pytest.mark.parametrize(
     ("spec", "says"),
     [
-        ({"type": "strin"}, "type: 'strin' is not a type; did you mean 'string'?"),
-        ({"properties": {"a": 3}}, "properties.a: 3 is not an object"),
+        ({"not": {"type": "strin"}}, "not.type: 'strin' is not a type; did you mean 'string'?\n"),
+        ({"type": 3}, "not a JSON schema: type: 3 does not fit 'anyOf' of the schema\n"),
+        ({"properties": {"a": 3}}, "properties.a: 3 is not an object or true or false\n"),
         ({"type": "string", "pattern": "("}, "pattern: '('"),
+        ({"pattern": "a", "minimum": "a"}, "minimum: 'a' is not a number\n"),
         *[({f"{word}!": 1}, f"no keyword of a JSON schema; for '{word}!' did you mean {word!r}?")
           for word in ("type", "properties", "items", "enum", "anyOf", "$ref")],
         ({"minimum": float("nan")}, "JSON compliant"),
@@ -243,17 +259,19 @@ ENDLESS, OTHER = {"$ref": "#"}, {"$ref": "other.json"}
         *[({word: [LIST, ENDLESS]}, "without end, or takes over 20 steps for one value")
           for word in ("anyOf", "allOf", "oneOf")],
         *[({"if": {}, word: ENDLESS}, "without end") for word in ("not", "if", "then", "else")],
-        (json.loads('{"not":' * 150 + "{}" + "}" * 150), "over 100 levels deep"),
+        *[(nested(levels), "over 100 levels deep") for levels in (101, 5000)],
         *[({word: {"const": OTHER}}, "refers to 'other.json', and nothing is fetched")
-          for word in ("properties", "patternProperties", "$defs", "dependentSchemas")],
+          for word in ("properties", "patternProperties", "$defs", "definitions",
+                       "dependentSchemas")],
         ({"$id": "https://b.example/a", "items": {"$ref": "c"}}, "put that part under '$defs'"),
         *[(LIST | {f"${one}Ref": "b.json"}, "'b.json'") for one in ("dynamic", "recursive")],
         ({"type": "string", "pattern": "a{99999999999}"}, "not a JSON schema"),
-        ({"$ref": "#/$defs/Itm", "$defs": {"Item": {}}}, "did you mean '#/$defs/Item'?"),
+        *[({"$ref": f"#/{word}/Itm", word: {"Item": {}}}, f"did you mean '#/{word}/Item'?")
+          for word in ("$defs", "definitions")],
         (Item(name="a", price=1), "an instance of Item; give the class itself"),
         (Point(1), "an instance of Point; give the class itself"),
         *[(refused, "is a function"), (len, "is a function"), (None, "None"), (True, "True")],
-        *[([int], "[<class 'int'>]"), ('{"type": "object"}', "json.loads")],
+        *[([int], "[<class 'int'>]"), ("{}", "such as list[int], json.loads(...) of it\n")],
         *[(json, "module"), (type("Plain", (), {}), "Plain")],
     ],
 )  # fmt: skip
@@ -261,4 +279,4 @@ def test_what_is_not_a_schema_is_a_settings_error_that_names_it(spec, says):
     message = refused(spec, "mine")
 
     assert message.startswith("'mine' ")
-    assert says in message
+    assert says in f"{message}\n"

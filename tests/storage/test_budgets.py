@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -9,6 +10,7 @@ from ledgers import cap, database, ended, python, running
 from reports import DAY, NOON
 
 from nbroute.storage.ledger import SqliteLedger
+from nbroute.types import Refusal
 
 
 def left(ledger, of, **changes):
@@ -20,10 +22,13 @@ def test_a_budget_can_be_spent_to_its_last_cent_and_what_was_not_spent_is_free_a
     caps = [cap(), cap("day", "2026-11-21", "0.6"), cap("feature", "chat", "0.55")]
     ledger.append(ended("a1", "0.5", feature="chat"))
     refusal = ledger.reserve(running("a2", "0.3", feature="chat"), caps)
-    assert ("day", Decimal("0.1")) == (refusal.cap.scope, refusal.left_usd)
+    assert Refusal(caps[1], Decimal("0.1")) == refusal
 
     assert ledger.reserve(running("a2", "0.5"), [cap()]) is None
-    assert Decimal(0) == ledger.reserve(running("a3", "0.000000001"), [cap()]).left_usd
+    for usd, may_fit in (("0.000000001", True), ("0.5", True), ("0.500000000001", False)):
+        refusal = Refusal(cap(), Decimal(0), may_fit)
+        assert refusal == ledger.reserve(running("a3", usd), [cap()])
+    assert [replace(refusal, may_fit=True)] == ledger.append_all([running("a3")], [cap()], cut=True)
     assert ledger.reserve(running("free", "0"), [cap()]) is None
     assert ["a1", "a2", "free"] == [row["id"] for row in ledger.rows()]
     assert Decimal("0.5") == ledger.rows()[1]["reserved_usd"]
@@ -32,8 +37,10 @@ def test_a_budget_can_be_spent_to_its_last_cent_and_what_was_not_spent_is_free_a
         ledger.append(ended("a2", "0.05"))
         assert Decimal("0.45") == left(ledger, cap())
     assert [ledger.reserve(running("a3"), caps)] == ledger.append_all([running("a3")], caps)
-    (cut,) = ledger.append_all([running("a3", "0.5")], [cap()], cut=True)
-    assert running("a3", "0.45") == cut
+    asked = [running("a3", "0.5", cost_usd=Decimal("0.5")), running("a4")]
+    cut, refused = ledger.append_all(asked, [cap()], cut=True)
+    assert running("a3", "0.45", cost_usd=Decimal("0.45")) == cut
+    assert Refusal(cap(), Decimal(0), may_fit=True) == refused
     assert [ended("a3")] == ledger.append_all([ended("a3")])
 
 

@@ -9,6 +9,7 @@ import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from itertools import product
 from unittest.mock import ANY, Mock
 
 import pytest
@@ -26,16 +27,20 @@ from nbroute.router import Router
 from nbroute.storage.cache import m001_replies
 from nbroute.storage.ledger import SqliteLedger
 from nbroute.storage.schema import KINDS, m001_attempts
-from nbroute.types import Attempt, Price
+from nbroute.types import Attempt, Price, Refusal
 
-MOST = {"int": 2**53, "float": 1e12, "Decimal": Decimal(-(10**9)), "bool": True}
+MOST = {"int": 2**53, "float": 1e12, "Decimal": Decimal("-1000000000.0"), "bool": True}
 
 
 def test_every_column_comes_back_and_what_no_reader_can_hold_is_refused(path):
     kept = {name: MOST.get(kind, name) for name, kind in KINDS.items()} | {"ts": 9e9}
     with SqliteLedger(path, store_text=True) as ledger:
         ledger.append(Attempt(**kept | {"ts": 1e20}))
-        assert [kept] == ledger.rows()
+        with ledger._file.connection("cannot read") as file:
+            asked = "journal_mode", "synchronous", "wal_autocheckpoint"
+            set_to = [file.execute(f"PRAGMA {name}").fetchone()[0] for name in asked]
+        assert ["wal", 1, 4000] == set_to
+        assert [repr(kept)] == [*map(repr, ledger.rows())]  # True is not 1
         assert kept | {"time": ANY} == ledger.frame().iloc[0].to_dict()
         assert [tuple(kept[name] for name in ReportRow._fields)] == [*ledger.report_rows()]
         beyond = {"latency_ms": 1e12 + 0.5, "cost_usd": Decimal("-1000000000.5")}
@@ -70,12 +75,14 @@ def test_prompts_and_answers_are_not_in_the_file_unless_asked_for(path):
     secret = attempt(prompt="itself", text="itself", status="rejected", error="quote: itself")
     with SqliteLedger(path) as ledger:
         ledger.append(secret)
-        (row,) = ledger.rows()
+        ledger.append(replace(secret, id="a0", status="error", error="HTTP 500: down"))
+        row, failed = ledger.rows()
     written = path.read_bytes()
     with SqliteLedger(path, store_text=True) as ledger:
         ledger.append(replace(secret, id="a2", text="cut \ud83d"))
-        kept = ledger.rows()[1]
+        kept = ledger.rows()[2]
 
+    assert "HTTP 500: down" == failed["error"]
     assert (None, None, "quote") == (row["prompt"], row["text"], row["error"])
     assert b"itself" not in written
     assert ("itself", "cut ?", "quote: itself") == (kept["prompt"], kept["text"], kept["error"])
@@ -87,12 +94,12 @@ def test_the_last_row_of_an_attempt_counts_oldest_first_and_in_a_table_with_type
     assert not path.parent.exists()  # reading makes no file
 
     ledger.append(attempt(status="running", cost_usd=Decimal("0.1"), ts=NOON + 2))
-    ledger.append(attempt("a2", status="running", cost_usd=None))
     ledger.append(attempt(status="ok", ts=NOON + 2))
     ledger.append(attempt(status="rejected", error="length: too short", ts=NOON + 2))
+    ledger.append(attempt("a2", status="running", cost_usd=None))
     frame = ledger.frame()
 
-    assert ["a1", "a2", "a1", "a1"] == stored(path)
+    assert ["a1", "a1", "a1", "a2"] == stored(path)
     assert [("a2", "running"), ("a1", "rejected")] == [
         (r["id"], r["status"]) for r in ledger.rows()
     ]
@@ -257,8 +264,12 @@ def test_what_cannot_be_recorded_is_kept_in_memory_and_counts(garbage, name):
             ledger.append(attempt())
         with pytest.raises(RecordError, match=r"the label could not be recorded in .*kept in"):
             ledger.label(said())
+        with pytest.raises(RecordError, match=r"the calls could not be recorded in .*kept in"):
+            ledger.append_all([attempt(feature="chat"), attempt("a0", session="s2")])
 
-        assert Decimal("0.75") == ledger.reserve(running("a2", "0.8"), [cap()]).left_usd
+        left = {cap(): "0.75", cap("day", "2026-11-21"): "0.5", cap("feature", "chat"): "0.75"}
+        for of, usd in left.items():
+            assert Refusal(of, Decimal(usd)) == ledger.reserve(running("a2", "0.8"), [of])
         assert Decimal("0.25") == ledger.spend(session="s1").usd
         assert {"SIMPLE": 1} == {k: s.calls for k, s in ledger.spend("tier", session="s1").items()}
         assert ["ok"] == [row["status"] for row in ledger.rows(session="s1")]
@@ -276,16 +287,26 @@ def test_late_rows_are_all_written_and_one_that_cannot_be_is_logged(path, monkey
             ledger.append(attempt("a2"))
             ledger.append(attempt("a3", status="running"))
             assert ["a1", "a2", "a3"] == stored(path)  # before it is sent
-            for number, read in enumerate((ledger.rows, ledger.spend, ledger.health)):
-                ledger.append(attempt(f"b{number}"))
+            reads = (ledger.rows, ledger.spend, ledger.health, ledger.version, ledger.close)
+            for number, read in enumerate(reads):
+                with ledger.gathering():  # within another
+                    ledger.append(attempt(f"b{number}"))
                 read()
                 assert f"b{number}" == stored(path)[-1]
-        monkeypatch.setattr(ledger, "append_all", Mock(side_effect=RuntimeError("no such luck")))
-        with ledger.gathering():
-            ledger.append(attempt())
+            with monkeypatch.context() as few:
+                few.setattr("nbroute.storage.ledger._MOST_WAITING", 0)
+                ledger.append(attempt("c1"))
+            assert "c1" == stored(path)[-1]  # whoever adds one too many waits
+        error = RecordError("no such file")
+        for raised in (RuntimeError("no such luck"), error, error):
+            monkeypatch.setattr(ledger, "append_all", Mock(side_effect=raised))
+            with ledger.gathering():
+                ledger.append(attempt())
+            error.told = len(caplog.records) > 1
 
-    (logged,) = caplog.records
-    assert ("nbroute", "calls could not be recorded") == (logged.name, logged.message)
+    told = ["calls could not be recorded", "no such file"]
+    assert told == [logged.message for logged in caplog.records]
+    assert {"nbroute"} == {logged.name for logged in caplog.records}
     assert "no such luck" in caplog.text
 
 
@@ -309,11 +330,12 @@ def test_a_corrupt_file_is_left_alone_and_is_an_error_for_all_that_asks_for_what
     )
     # One that breaks while in use does not pass for an empty session.
     ledger.append(attempt())
+    ledger.reserve(running("a2", session="s2"), [cap()])
     ledger.close()
     path.write_bytes(before)
-    for read in (ledger.spend, ledger.labels):
+    for read, session in product((ledger.spend, ledger.labels), ("s1", "s2")):
         with pytest.raises(RecordError, match="file is not a database"):
-            read(session="s1")
+            read(session=session)
     with pytest.raises(RecordError, match="cannot read the ledger"):
         ledger.reserve(running("a2"), [cap()])
 
@@ -326,26 +348,29 @@ def test_on_a_full_disk_the_rows_wait_and_are_written_once_there_is_room(ledger,
             connection.execute(f"PRAGMA max_page_count = {pages}")
 
     ledger.append(attempt("a1", status="running", reason="x" * 100))
+    ledger.append(attempt("a0", ts=NOON + 1))
     grow(0)
     big = attempt("a1", status="ok", reason="y" * 9000)
     full = r"full; kept in memory.*; make room on the disk"
     label = said(prompt="z" * 9000)
-    kept = [(ledger.append, big), (ledger.append, replace(big, id="a2")), (ledger.label, label)]
+    later = replace(big, id="a2", ts=NOON + 2)
+    kept = [(ledger.append, big), (ledger.append, later), (ledger.label, label)]
     for write, row in kept:
         with pytest.raises(RecordError, match=full):
             write(row)
 
-    assert Spend(Decimal("0.5"), calls=2, by_source={"list": Decimal("0.5")}) == ledger.spend()
-    assert [("a1", "ok"), ("a2", "ok")] == [(r["id"], r["status"]) for r in ledger.rows()]
-    assert ["a1"] == stored(path)
-    assert (1, 2, "") == ledger.health()
+    assert Spend(Decimal("0.75"), calls=3, by_source={"list": Decimal("0.75")}) == ledger.spend()
+    assert ["a1", "a0", "a2"] == [row["id"] for row in ledger.rows()]
+    assert [NOON, NOON + 1, NOON + 2] == [row.ts for row in ledger.report_rows()]
+    assert ["a1", "a0"] == stored(path)
+    assert (2, 2, "") == ledger.health()
 
     grow(100_000)
     ledger.append(attempt("a3"))
 
-    assert ["a1", "a1", "a2", "a3"] == stored(path)
+    assert ["a1", "a0", "a1", "a2", "a3"] == stored(path)
     assert [label] == ledger.labels()
-    assert 3 == ledger.spend().calls
+    assert 4 == ledger.spend().calls
 
 
 def test_a_lock_held_elsewhere_is_waited_for_once_and_what_waits_is_written_when_it_ends(
@@ -371,7 +396,10 @@ def test_a_lock_held_elsewhere_is_waited_for_once_and_what_waits_is_written_when
         until(lambda: ["a1", "b0", "b1", "b2", "b3", "b4", "c"] == stored(path))
 
 
-def test_what_is_kept_in_memory_is_written_as_the_process_ends_which_waits_for_a_lock(path):
+@pytest.mark.parametrize(("freed", "written"), [("freed", ["a1", "late"]), ("", ["a1"])])
+def test_what_is_kept_in_memory_is_written_as_the_process_ends_which_waits_for_a_lock(
+    path, freed, written
+):
     with SqliteLedger(path) as ledger:
         ledger.append(attempt())
     code = """
@@ -387,11 +415,14 @@ def test_what_is_kept_in_memory_is_written_as_the_process_ends_which_waits_for_a
             ledger.append(attempt("late"))
         unlock = threading.Timer(0.1, other.execute, ["COMMIT"])
         unlock.daemon = True
-        unlock.start()
+        if sys.argv[2]:
+            unlock.start()
+        gathering = ledger.gathering()
+        gathering.__enter__()  # and nothing leaves it
     """
-    python(code, path).communicate(timeout=30)
+    python(code, path, freed).communicate(timeout=30)
 
-    assert ["a1", "late"] == stored(path)
+    assert written == stored(path)
 
 
 def only(*migrations):
