@@ -99,15 +99,17 @@ class Row:
             for facts, name in found
         }
 
+    def _named(self, name):
+        (found,) = [facts for label, facts in self.buttons.items() if label.startswith(name)]
+        return found
+
     def click(self, name):
         """Press the button whose name begins so; nothing where it is off."""
-        (pressed,) = [facts for label, facts in self.buttons.items() if label.startswith(name)]
-        if pressed.get("aria-disabled") != "true":
-            self.controls.act(pressed["data-do"], pressed.get("data-at", ""))
+        if not self.is_off(name):
+            self.controls.act(self._named(name)["data-do"], self._named(name).get("data-at", ""))
 
     def is_off(self, name):
-        (found,) = [facts for label, facts in self.buttons.items() if label.startswith(name)]
-        return found.get("aria-disabled") == "true"
+        return self._named(name).get("aria-disabled") == "true"
 
     @property
     def pressed(self):

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-import shutil
 from dataclasses import replace
-from pathlib import Path
 
 import lab
 from waiting import until
@@ -107,17 +105,6 @@ def test_a_click_after_a_restart_says_that_the_cell_must_be_run_again(page, note
     assert "run this cell again" in silent.inner_text()
     lab.run_all(page)
     silent.wait_for(state="detached")
-
-
-def test_the_quickstart_runs_from_top_to_bottom(page, notebooks):
-    path = notebooks.folder / "quickstart.ipynb"
-    shutil.copy(Path(__file__).parents[2] / "notebooks" / "01_quickstart.ipynb", path)
-    lab.open_next(page, notebooks.url, str(path.relative_to(notebooks.root)))
-
-    lab.run_all(page)
-
-    page.get_by_role("button", name="Escalate to").first.wait_for()
-    assert 0 == page.locator('[data-mime-type="application/vnd.jupyter.error"]').count()
 
 
 def test_a_click_keeps_a_label_another_changes_it_and_a_second_takes_it_back(page, notebooks):

@@ -54,7 +54,7 @@ def idle(page):
 # Playground
 
 
-def test_typing_changes_the_tier_and_the_marks_and_sends_nothing(page, notebooks, playground):
+def test_typing_changes_the_tier_and_the_marks_sends_nothing_and_is_copied(page, playground):
     box = playground()
     page.get_by_text("No prompt yet").wait_for()
 
@@ -74,6 +74,11 @@ def test_typing_changes_the_tier_and_the_marks_and_sends_nothing(page, notebooks
     assert "$1.2" in page.locator("tr", has_text="◂ routing picks this").inner_text()
     assert PROOF == box.input_value()
     assert 0 == page.locator(CARD).count()
+
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name="Copy as cell").click()
+    page.get_by_text("copied: paste it into a cell").wait_for()
+    assert f"%%route\n{PROOF}" == page.evaluate("navigator.clipboard.readText()")
 
 
 def test_send_streams_the_answer_below_saves_it_and_the_magics_go_on_from_it(
@@ -124,8 +129,7 @@ def test_ctrl_enter_sends_the_last_letters_and_another_tier_folds_the_answer_bef
 
     box.press_sequentially("Name a colour, please")
     box.press("Control+Enter")
-    assert "Name a colour, please" == box.input_value()
-    answer(page, "Name a colour, please").wait_for()
+    answer(page, "Name a colour, please").filter(has_text="why ").wait_for()  # it is complete
     assert "Name a colour, please" == box.input_value()
     idle(page)
     send_at(page, "COMPLEX")
@@ -150,44 +154,28 @@ def test_what_an_input_method_composes_is_told_once_it_is_whole(page, playground
     assert "日本" == box.input_value()
 
 
-def test_copy_as_cell_puts_a_cell_on_the_clipboard(page, playground):
-    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    playground("hello")
-
-    page.get_by_role("button", name="Copy as cell").click()
-
-    page.get_by_text("copied: paste it into a cell").wait_for()
-    assert "%%route\nhello" == page.evaluate("navigator.clipboard.readText()")
-
-
 # Dashboard
 
 
-@pytest.fixture
-def board(page):
-    return page.get_by_role("region", name="session dashboard")
-
-
-def test_the_dashboard_is_live_while_a_cell_runs(page, notebooks, board):
+def test_the_dashboard_is_live_shows_tags_as_they_are_and_goes_on_under_another_profile(
+    page, notebooks
+):
     routing = "router = %route router\nfor n in range(6): router.route(f'hello {n}')"
-    notebooks.slow(1.0).run("%route dashboard", f"{routing}\nprint('all', 'done')", waiting=False)
+    notebooks.slow(1.0).run(
+        "%route dashboard",
+        f"{routing}\nprint('all', 'done')",
+        "%route use simulated",
+        "%%route --feature '<img src=x onerror=window.hit=1>'\nhello again",
+        waiting=False,
+    )
+    board = page.get_by_role("region", name="session dashboard")
 
     board.get_by_text(re.compile("[1-9][0-9]* answers?")).first.wait_for()
     assert 0 == page.get_by_text("all done", exact=True).count()
 
-    board.get_by_text("6 answers", exact=True).wait_for()
+    board.get_by_text("7 answers", exact=True).wait_for()
     assert "SIMPLE" in board.get_by_role("region", name="tiers").inner_text()
-
-
-def test_the_dashboard_goes_on_under_another_profile_and_shows_tags_as_they_are(
-    page, notebooks, board
-):
-    evil = "%%route --feature '<img src=x onerror=window.hit=1>'\nhello"
-    notebooks.run("%route dashboard", evil, "%route use simulated", "%%route\nhello again")
-
-    board.get_by_text("2 answers", exact=True).wait_for()
-    page.get_by_text("feature <img src=x onerror=window.hit=1>").wait_for()
-
+    board.get_by_text("feature <img src=x onerror=window.hit=1>").wait_for()
     assert page.evaluate("window.hit") is None
 
 
@@ -211,7 +199,7 @@ def at(panel, slider, key, words):
 IN_FORCE = "This is what is in force now."
 
 
-def test_the_slider_moved_by_keyboard_redraws_cost_and_tiers(page, panel):
+def test_the_slider_moved_by_keyboard_redraws_cost_and_tiers(panel):
     shown = panel.get_by_role("region", name="where the prompts would go")
     slider = panel.get_by_role("slider")
     shown.wait_for()
@@ -225,12 +213,6 @@ def test_the_slider_moved_by_keyboard_redraws_cost_and_tiers(page, panel):
     assert "100" == panel.get_by_role("spinbutton").input_value()
     at(panel, slider, "Home", IN_FORCE)
     assert before == shown.inner_text()
-
-    for _ in range(60):  # as a key that is held down
-        page.keyboard.press("ArrowRight")
-    panel.locator("input[type=number][value='60']").wait_for()
-    assert "60" == slider.input_value()
-    at(panel, slider, "Home", IN_FORCE)
 
 
 def test_apply_this_has_the_session_go_on_with_it(panel):

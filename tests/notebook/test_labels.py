@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from cells import desk_of, error_of, run
 
-from nbroute.notebook.lines import session_text
-
 
 def test_cells_are_labelled_and_counted_in_this_session_and_in_all(shell, routed):
     text, _ = run(shell, "%route labels")
@@ -44,31 +42,21 @@ def test_a_vote_after_another_profile_goes_to_the_ledger_of_its_answers(shell):
     assert ["SIMPLE"] == [label.needed for label in router.ledger.labels()]
 
 
-def test_the_sessions_line_has_no_saving_where_all_was_spent_on_comparing(router):
-    router.compare("hello", tiers=["LOW", "TOP"])
-    assert "than all on" not in session_text(router)
+def test_the_card_or_column_of_a_repeat_has_one_row(shell):
+    prompt = "What is the capital of France?"
+    dry, _ = run(shell, f"%%route -n -t SIMPLE --repeat 5\n{prompt}")
+    card, _ = run(shell, f"%%route -t SIMPLE --repeat 2\n{prompt}")
+    columns, _ = run(shell, f"%%route_compare SIMPLE:x3 MEDIUM\n{prompt}")
 
-    router.route("hello again", tier="LOW")
-
-    assert "(estimate, net of $" in session_text(router)
-
-
-def test_the_card_or_column_of_a_repeat_has_one_row(shell, router, server, monkeypatch):
-    monkeypatch.setattr(shell.magics_manager.registry["RouteMagics"].desk, "router", router)
-    dry, _ = run(shell, "%%route -n --repeat 5\nWhat is 6 times 7?")
-    assert "LOW 5 times: together at most $" in dry
-    for text in ("42", "42", "It is 41."):
-        server.reply(text=text)
-
-    card, done = run(shell, "%%route --repeat 3\nWhat is 6 times 7?")
-    server.answer("42")
-    columns, _ = run(shell, "%%route_compare LOW:x3 TOP\nWhat is 6 times 7?")
-
-    assert done.success
-    assert "3 answers: 2 agree on 42, $" in card
-    assert "- LOW · small · not used: agrees · " in card
-    assert "- LOW · small · not used: says 41 · " in card
-    assert "3 answers: all agree on 42, $" in columns
+    assert "SIMPLE 5 times: together at most $" in dry
+    one = "$0.000009 (would have cost) · 0.4 s\n"
+    assert (
+        f"""2 answers: all agree, $0.000018 in all
+- SIMPLE · simulated/gpt-4o-mini · used · {one}\
+- SIMPLE · simulated/gpt-4o-mini · not used: agrees · {one}"""
+        in card
+    )
+    assert "3 answers: all agree, $" in columns
 
 
 def test_a_cell_run_again_with_another_prompt_has_its_versions_side_by_side(shell):

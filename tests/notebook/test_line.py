@@ -77,11 +77,9 @@ QUESTIONS = [
     ("%route classify Is the sky blue?", "Is the sky blue?"),
     ("decided = %route classify Is the sky blue?", "Is the sky blue?"),
     ("if True:\n    %route classify Why isn't it?", "Why isn't it?"),
-    ("%route\u00a0classify Is it?", "Is it?"),
     ("x = 1\n%route classify It's # 1?\n%route classify Is it?", "Is it?"),
     ("%route classify Is it ${{price}}?", "Is it $7?"),
     ("%route classify C# or 'F#??", "C# or 'F#??"),
-    ("%time %route classify Is it?", "Is it?"),
 ]
 
 
@@ -149,16 +147,9 @@ def test_single_braces_get_a_hint_and_are_sent_as_they_are(shell):
     assert "did you mean" not in run(shell, "%%route\nIs {town} big?")[0]
 
 
-@pytest.fixture
-def prompts():
+def test_a_system_prompt_has_a_name_or_placeholders_and_an_unknown_name_its_cure(shell):
     file = Path("nbroute.toml")
-    file.write_text(
-        '[prompts]\nreviewer = "You review code."\n"poet.v2" = "Answer in {{rhyme}}."\n'
-    )
-    return file
-
-
-def test_a_system_prompt_has_a_name_or_placeholders_and_any_sign(shell, prompts):
+    file.write_text('prompts = { reviewer = "You review.", "poet.v2" = "Answer in {{rhyme}}." }')
     shell.user_ns["role"] = "pirate"
 
     for option, system in (
@@ -168,13 +159,9 @@ def test_a_system_prompt_has_a_name_or_placeholders_and_any_sign(shell, prompts)
         assert system == run(shell, f"%%route {option}\nhello")[1].result.options.system
     _, done = run(shell, "%%route_compare SIMPLE --system @reviewer,@poet.v2\nhello")
     systems = {one.result.options.system for one in done.result.columns}
-    assert {"You review code.", "Answer in {{rhyme}}."} == systems
-
-
-def test_an_unknown_system_prompt_is_named_with_where_to_define_it(shell, prompts):
+    assert {"You review.", "Answer in {{rhyme}}."} == systems
     said = error_of(shell, "%%route -s @revewer\nx")
-    for part in ("did you mean '@reviewer'?", "[prompts]", str(prompts.absolute())):
+    for part in ("did you mean '@reviewer'?", "[prompts]", str(file.absolute())):
         assert part in said
-
-    prompts.unlink()
+    file.unlink()
     assert 'reviewer = "You are ..."' in error_of(shell, "%%route_compare -s @reviewer\nx")

@@ -69,6 +69,12 @@ def test_a_dry_run_shows_all_and_sends_nothing(shell):
         assert f"\n{line}\n" in text
     assert "MEDIUM, COMPLEX, FRONTIER" in cascade
     assert "SIMPLE and COMPLEX" in parallel
+    vague = "The plan, and what speaks against it."
+    for classifier in ("model", "hybrid"):
+        text, _ = run(shell, f"%%route -n -c {classifier}\n{vague}")
+        assert "first simulated/gpt-4o-mini is asked for the tier, for $" in text
+        assert " is a guess" in text
+    assert "asked for the tier" not in run(shell, f"%%route -n -c model -t MEDIUM\n{vague}")[0]
     assert "session $0 · 0 calls" in run(shell, "%route spend")[0]
 
 
