@@ -78,16 +78,14 @@ def _unmasked(text: str, key: str) -> str:
 def _runs_of(key: str) -> set[str]:
     """Every eight characters in a row of the key, plain and as a server may encode it.
 
-    In base64 a key may begin at three offsets, and the letters at its ends depend on its
-    neighbours.
+    In base64 a key may begin at three offsets.
     """
     forms = [key, key[::-1], key.lower(), key.upper(), quote(key, safe="")]
     forms += [key.encode().hex(), key.encode().hex().upper()]
     for escape in ("%{:02X}", "%{:02x}", "\\u{:04x}", "&#{};"):
         forms.append("".join(escape.format(ord(character)) for character in key))
     for lead in range(3):
-        raw = b" " * lead + key.encode()
-        coded = b64encode(raw).decode()[-(-lead * 8 // 6) : len(raw) * 8 // 6]
+        coded = b64encode(b" " * lead + key.encode()).decode()
         forms += [coded, coded.replace("+", "-").replace("/", "_")]
     return {form[at : at + _RUN] for form in forms for at in range(len(form) - _RUN + 1)}
 
@@ -95,7 +93,7 @@ def _runs_of(key: str) -> set[str]:
 def _without(text: str, runs: set[str]) -> str:
     """The text with one mark for each stretch that consists of these runs."""
     kept, end = [], 0
-    for at in range(len(text) - _RUN + 1):
+    for at in range(len(text)):
         if text[at : at + _RUN] in runs:
             if at >= end:
                 kept += [text[end:at], REMOVED]

@@ -41,8 +41,7 @@ def chat_models(listed: Any, *more: Any) -> list[str]:
         both = (told.get(name, {}), one)
         if name.strip() and name.isprintable() and all(map(_chats, both)):
             sizes[name] = next((size for part in both if (size := _size(part))), None)
-    known = [size for size in sizes.values() if size]
-    middle = median_high(known) if known else 0.0
+    middle = median_high([size for size in sizes.values() if size] or [1.0])
     return sorted(sizes, key=lambda name: sizes[name] or middle)
 
 

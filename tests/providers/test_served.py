@@ -9,6 +9,7 @@ from cells import run
 
 from nbroute import Router
 from nbroute.errors import SettingsError
+from nbroute.providers.served import chat_models
 
 SETTINGS = '[nbroute]\nprofile = "ollama"\n[providers.ollama]\nbase_url = "{url}"\n'
 
@@ -32,79 +33,83 @@ def models_of(router):
     return [tier.model for tier in router.ladder.tiers]
 
 
-def test_ollamas_sizes_families_and_what_runs_elsewhere_decide(serve):
-    def ollama(name, size, family="llama", **more):
-        """As in https://docs.ollama.com/api/tags."""
-        details = {"format": "gguf", "family": family, "parameter_size": size}
-        return {"name": name, "model": name, "size": 1, "details": details, **more}
+def test_the_servers_own_lists_decide_where_there_are_any(serve):
+    rows = [{"key": "big", "params_string": "70B"}, {"key": "tiny", "params_string": "1B"}]
+    for lists in ({"tags": {"models": rows}}, {"v1/models": {"models": rows}}):
+        assert ["tiny", "tiny", "big", "big"] == models_of(serve("big", "tiny", **lists))
+    old = [{"id": "vectors", "type": "embeddings"}, {"id": "m", "type": "llm"}]
+    router = serve("vectors", "m", tags="<html>", **{"v0/models": {"data": old}})
 
-    tags = [
-        ollama("nomic-embed-text:latest", "137M", "nomic-bert"),
-        ollama("big:latest", "70.6B"),
-        ollama("vectors:latest", "7.6B", "qwen3", capabilities=["embedding"]),
-        ollama("tiny:latest", "134.52M", capabilities=["completion", "tools"]),
-        ollama("cloud:latest", "480B", remote_host="https://ollama.com:443"),
-        ollama("mid:latest", "8.0B"),
-        ollama("experts:latest", "8x7B"),
-    ]
-    router = serve(*(one["name"] for one in tags), tags={"models": tags})
-
-    chosen = ["tiny:latest", "mid:latest", "experts:latest", "big:latest"]
-    assert chosen == models_of(router)
-    assert "tiny:latest answers SIMPLE; mid:latest answers MEDIUM" in router.settings.origin
-
-
-def test_lm_studios_types_decide(serve):
-    """As in https://lmstudio.ai/docs/developer/rest, of both versions."""
-    names = ("mystery", "eyes-7b", "q-vectors-8b")
-    kinds = zip(names, ("llm", "vlm", "embedding"), ("32B", "7B", None), strict=True)
-    rows = [{"key": name, "type": kind, "params_string": size} for name, kind, size in kinds]
-    old = [{"id": row["key"], "type": row["type"], "arch": "x"} for row in rows]
-
-    told = serve(*names, **{"v1/models": {"models": rows}})
-    assert ["eyes-7b", "eyes-7b", "mystery", "mystery"] == models_of(told)
-    told = serve(*names, **{"v0/models": {"data": old}})  # a size is not known
-    assert ["mystery", "mystery", "eyes-7b", "eyes-7b"] == models_of(told)
+    assert ["m"] * 4 == models_of(router)
+    assert "m, the only model there, answers every tier" in router.settings.origin
+    for served in ([], ["nomic-embed-text"]):
+        with pytest.raises(SettingsError, match="'ollama' has no model that chats"):
+            serve(*served)
 
 
 NO_CHAT = [
     *("nomic-embed-text", "bge-m3", "e5-mistral-7b", "all-minilm:22m", "Qwen3-Reranker-8B"),
     *("whisper-large-v3", "outetts-1b", "llama-guard3:8b", "flux.1", "jinaai/jina-clip-v2"),
 ]
+#: What else says that a model does not chat, or not here; and what is no name.
+SAID = [
+    *({"type": "embeddings"}, {"arch": "nomic-bert"}, {"architecture": "bert"}, {"id": " "}),
+    *({"details": {"family": "bert"}}, {"remote_host": "https://ollama.com:443"}, {"id": None}),
+    *({"remote_model": "kimi-k2"}, {"id": "m\x1b["}),
+    {"capabilities": ["embedding", "embeddings", "rerank", "image", "audio"]},
+]
 
 
 @pytest.mark.parametrize(
-    ("served", "chosen"),
+    ("rows", "names"),
     [
-        (["m:32b", "m:1b", "m:0.5b", "m:8b"], ["m:0.5b", "m:1b", "m:8b", "m:32b"]),
-        # units and experts, and numbers that are not a size
-        (["x:8x7b", "kimi-1t", "E4B-it", "S-135M"], ["S-135M", "E4B-it", "x:8x7b", "kimi-1t"]),
+        *(([{"id": name}], []) for name in NO_CHAT),
+        *(([{"id": "v"} | row], []) for row in SAID),
+        # What is no list of models, and what says nothing against one.
+        ([{"id": 7, "details": "x", "meta": [], "capabilities": [], "type": "llm"}], ["7"]),
+        ([1, {"id": "m", "capabilities": ["embedding", "completion"]}, None], ["m"]),
+        # Units and experts, as the server counts them or in a name; the largest number counts.
         (
-            ["q2.5-14B-1M", "q3-30b-a3b", "l-3.1-8b-4bit", "phi-2b-128k"],
-            ["phi-2b-128k", "l-3.1-8b-4bit", "q2.5-14B-1M", "q3-30b-a3b"],
+            [
+                *({"id": "kimi-1t"}, {"id": "x:60b"}, {"id": "x:8x7b"}, {"id": "50b"}),
+                *({"id": "E4B-it"}, {"id": "S-0.5M-135M"}, {"id": "q-30b-a3b"}, {"id": "40 B"}),
+                {"id": "a-70b", "meta": {"n_params": 10**9}},
+                {"id": "n-2b", "meta": {"n_params": 0}, "details": {"parameter_size": "x"}},
+                {"id": "r", "root": "Qwen-72B"},
+                {"id": "n-3b", "name": "n-1b", "details": {"parameter_size": "5.1B"}},
+            ],
+            [
+                *("S-0.5M-135M", "a-70b", "n-2b", "E4B-it", "n-3b", "q-30b-a3b", "40 B", "50b"),
+                *("x:8x7b", "x:60b", "r", "kimi-1t"),
+            ],
         ),
-        ([*NO_CHAT, "hf/b-3b", "hf/a-1b"], ["hf/a-1b", "hf/a-1b", "hf/b-3b", "hf/b-3b"]),
-        (["second", "first"], ["second", "second", "first", "first"]),
-        (["only"], ["only"] * 4),
-        # what the server knows it as
-        ([{"id": "b", "root": "Qwen-72B"}, {"id": "a", "meta": {"n_params": 10**9}}], [*"aabb"]),
-        # what is not a model
-        ([{"id": None}, {"id": 7, "details": "x"}, {"meta": []}, " ", "m\x1b[", "m"], [*"77mm"]),
+        # Numbers that are not a size.
+        (
+            [{"id": one} for one in ("q2.5-14B-1M", "l-3.1-8b-4bit", "v1.2b-9b", "phi-2b-128k")],
+            ["phi-2b-128k", "l-3.1-8b-4bit", "v1.2b-9b", "q2.5-14B-1M"],
+        ),
+        # One of unknown size goes in the middle, and all of them stay as they are.
+        ([{"id": one} for one in ("9b", "x", "1b", "5b", "6b")], ["1b", "5b", "x", "6b", "9b"]),
+        ([{"id": "second"}, {"id": "first"}], ["second", "first"]),
     ],
 )
-def test_larger_models_answer_higher_tiers_and_only_those_that_chat(serve, served, chosen):
-    router = serve(*served)
-    assert chosen == models_of(router)
-    lone = "only, the only model there, answers every tier" in router.settings.origin
-    assert lone == (["only"] == served)
+def test_models_that_chat_are_listed_smallest_first(rows, names):
+    assert names == chat_models({"data": rows})
 
 
-def test_a_list_of_another_form_is_passed_over_and_nothing_that_chats_is_said(serve):
-    for page in ("<html>", [], {"models": [1, None]}, None):
-        assert ["m:1b", "m:1b", "m:8b", "m:8b"] == models_of(serve("m:8b", "m:1b", tags=page))
-    for served in ([], ["nomic-embed-text"]):
-        with pytest.raises(SettingsError, match="'ollama' has no model that chats"):
-            serve(*served)
+def test_what_other_lists_say_of_a_model_goes_before_its_name():
+    """As in https://docs.ollama.com/api/tags and https://lmstudio.ai/docs/developer/rest."""
+    ollama = [
+        {"name": "x:8b", "details": {"family": "llama", "parameter_size": "134.52M"}},
+        {"model": "y:1b", "details": {"family": "llama", "parameter_size": "70.6B"}},
+        {"name": "cloud:480b", "remote_host": "https://ollama.com:443"},
+    ]
+    studio = [{"key": "z:1b", "params_string": "32B"}, {"key": "w", "type": "embedding"}]
+    listed = {"data": [{"id": one} for one in ("y:1b", "m:4b", "cloud:480b", "w", "z:1b", "x:8b")]}
+    lists = {"models": ollama}, {"data": [1], "models": studio}, "<html>", {"models": None}, None
+
+    assert ["x:8b", "m:4b", "z:1b", "y:1b"] == chat_models(listed, *lists)
+    assert ["y:1b", "z:1b", "m:4b", "w", "x:8b", "cloud:480b"] == chat_models(listed)
 
 
 def test_a_notebook_says_which_model_answers_which_tier(shell, server, monkeypatch):
