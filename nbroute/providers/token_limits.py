@@ -52,8 +52,6 @@ def learnt_from(words: str, limits: Limits, budget: int, given: int) -> Limits |
     window = _first(_WORDS["windows"], words)
     if window is not None:
         prompt = _prompt_in(words, window, budget, given)
-        if prompt is not None and prompt >= window:
-            return None
         beyond = given // 8 + 16 if prompt is None else prompt - given
         if prompt is not None and "at least" in words:  # vLLM stops counting once it is too much
             beyond = max(beyond, given // 8 + 16)
@@ -65,7 +63,7 @@ def learnt_from(words: str, limits: Limits, budget: int, given: int) -> Limits |
         below = _BELOW.search(most[0][: -len(most[1])])
         exclusive = most.string[most.end() :].startswith(" (exclusive)")
         found = replace(limits, most=int(most[1]) - bool(below or exclusive))
-    return found if 0 < found.budget(budget, given) < budget else None
+    return found if found.budget(budget, given) < budget else None
 
 
 def lacks_numbers(words: str) -> bool:

@@ -12,7 +12,8 @@ from calls import asking, failure, text_of
 from loopback import Reply
 
 from nbroute.errors import ContextTooLong, ProviderError
-from nbroute.providers.token_limits import Limits, learnt_from
+from nbroute.pricing import prompt_tokens
+from nbroute.providers.token_limits import Limits, learnt_from, listed_in
 from nbroute.types import Message
 
 #: `source` is where a row's words are from; those without one are alike, from memory.
@@ -60,22 +61,68 @@ def test_a_prompt_that_alone_is_too_long_is_not_asked_again(server, provider, wo
 
 
 @pytest.mark.parametrize(
-    "fields",
+    ("fields", "limits"),
     [
-        {"context_length": 1000, "top_provider": {"max_completion_tokens": None}},
-        {"meta": {"n_ctx_train": 1000}},
+        ({"context_length": 1000, "top_provider": {"max_completion_tokens": None}}, (None, 1000)),
+        ({"meta": {"n_ctx_train": 1000}}, (None, 1000)),
+        (
+            {"max_model_len": 0, "context_window": 9, "top_provider": {"max_output_tokens": 5}},
+            (5, 9),
+        ),
+        ({"max_completion_tokens": 5}, (5, None)),
+        ({"context_length": True, "meta": [], "n_ctx": "9"}, None),
     ],
 )
-def test_a_window_that_the_refusal_leaves_out_is_looked_up_once(server, provider, fields):
-    row = {"id": "some/model", "object": "model"} | fields
+def test_what_the_list_says_of_the_model_is_its_limit(fields, limits):
+    page = {"data": [{"id": "other", "n_ctx": 7}, {"id": "some/model"} | fields]}
+    assert listed_in(page, "some/model") == (limits and Limits(*limits))
+
+
+def test_a_window_that_the_refusal_leaves_out_is_looked_up_once(server, provider):
     server.reply(status=400, error="Please reduce the length of the messages or completion.")
-    server.reply(body={"object": "list", "data": [{"id": "other"}, row]})
+    server.reply(body={"data": [{"id": "some/model", "context_length": 1000}]})
     notices = [ask(provider, REQUEST)[1], ask(provider, REQUEST)[1]]
 
-    budgets = [seen.json["max_tokens"] for seen in server.requests if seen.json]
-    assert 1000 > budgets[1] == budgets[2] > 900
+    given = prompt_tokens(REQUEST.messages)
+    assert [2000, 1000 - given, 1000 - given] == [
+        seen.json["max_tokens"] for seen in server.requests if seen.json
+    ]
     assert ["/v1/models"] == [seen.path for seen in server.requests if not seen.json]
     assert [1, 0] == [*map(len, notices)]
+
+
+WINDOW = "the context length is 4096 tokens"
+
+
+@pytest.mark.parametrize(
+    ("words", "budget", "given", "limits"),
+    [
+        # Of two numbers, the one without the budget is the prompt, though ours is between them.
+        (f"{WINDOW}; you sent 4000, in total 4100", 100, 4060, Limits(7000, 4096, -60)),
+        (f"{WINDOW}; 4095 input tokens and max_tokens", 100, 4000, Limits(7000, 4096, 95)),
+        (f"{WINDOW}; 4096 input tokens and max_tokens", 100, 4000, None),
+        # Of one, that which is nearer to our count.
+        (f"{WINDOW}; max_tokens exceeds it: 4150", 100, 4000, Limits(7000, 4096, 50)),
+        (f"{WINDOW}; max_tokens exceeds it: 4150", 100, 4140, None),
+        # Of none, our count and an eighth more, as where the endpoint stops counting.
+        (f"{WINDOW}; max_tokens is between 0 or 1 and it", 5000, 800, Limits(7000, 4096, 116)),
+        (
+            f"{WINDOW}; at least 3000 input tokens, in total 5000",
+            2000,
+            3000,
+            Limits(7000, 4096, 391),
+        ),
+        (f"{WINDOW}; at least 3000 input tokens, in total 5000", 2000, 9, Limits(7000, 4096, 2991)),
+    ],
+)
+def test_the_endpoints_count_of_a_prompt_is_remembered(words, budget, given, limits):
+    assert limits == learnt_from(words, Limits(7000), budget, given)
+
+
+def test_an_answer_gets_the_room_that_is_left():
+    budgets = [Limits(window=100).budget(50, given) for given in (49, 51, 99, 100)]
+    assert [50, 49, 1, 50] == budgets
+    assert [9, 1] == [Limits(9).budget(50, 0), Limits(9, 100, 5).budget(50, 94)]
 
 
 def test_each_prompt_gets_the_budget_that_fits_it(server, provider):
@@ -98,11 +145,6 @@ def test_each_prompt_gets_the_budget_that_fits_it(server, provider):
         taken.append(server.requests[-1].json["max_tokens"])
 
     assert [1096, 2000, 96, 1096] == taken
-    (words,) = [
-        case["words"] for case in DATA["budget of 2000 tokens"] if case["case"] == "vLLM's newest"
-    ]
-    assert "at least 3000" in words  # it stops counting
-    assert Limits(window=4096, beyond=3000 // 8 + 16) == learnt_from(words, Limits(), 2000, 3000)
 
 
 @pytest.mark.parametrize("status", [400, 500])
