@@ -181,10 +181,10 @@ def _first(most: int, lines: Iterable[bytes]) -> Iterator[bytes]:
 
 def _lines(pieces: Iterable[bytes], call: Call) -> Iterator[bytes]:
     """Split at CR, LF and CRLF, without waiting for the byte after a line."""
-    rest, after_cr = bytearray(), False
+    rest, last = bytearray(), b""
     for piece in filter(None, pieces):
-        ends = piece.removeprefix(b"\n") if after_cr else piece
-        after_cr = piece.endswith(b"\r")
+        ends = piece.removeprefix(b"\n") if last.endswith(b"\r") else piece
+        last = piece
         if b"\r" in ends:
             ends = ends.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         head, *more = ends.split(b"\n")

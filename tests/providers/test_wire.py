@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import itertools
 import json
 import socket
 import threading
 import traceback
 import zlib
 from decimal import Decimal
+from types import SimpleNamespace
 
 import httpx
 import pytest
 from calls import KEY, STREAMING, asking, events, failure, said, text_of
 
 from nbroute.errors import BadReply, SettingsError, TimedOut, Unavailable
+from nbroute.providers import wire
 from nbroute.providers.connection import _followed
 from nbroute.providers.openai_errors import Call, Final
 from nbroute.router import Router
@@ -26,39 +29,66 @@ def answer(provider, **parts):
     return text_of(provider.send(asking(**parts)))
 
 
-def delta(text, finish=None):
-    return json.dumps(said(text, finish))
-
-
+A, B = said("Par"), said("is ☀", "stop")
 MESSAGE = {"choices": [{"message": {"content": "Paris ☀"}, "finish_reason": "stop"}]}
-EVENTS = f"data: {delta('Par')}\n\ndata: {delta('is ☀', 'stop')}\n\ndata: [DONE]\n\n"
-
-WITHOUT_DATA = "retry: 1\n\nid: 1\n\nevent: ping\n\ndata:\n\nevent: e\ndata: {}\n\ndata\n\n"
+WHOLE = json.dumps(MESSAGE)
+EVENTS = f"data: {json.dumps(A)}\n\ndata: {json.dumps(B)}\n\ndata: [DONE]\n\n"
 NUMBERS = f', "a": NaN, "b": -Infinity, "c": 1e999, "d": {"9" * 5000}}}'
-STREAM = "text/event-stream"
-WHOLE = [
-    (EVENTS, "application/json"),
-    (json.dumps(MESSAGE), STREAM),
-    (json.dumps(MESSAGE, indent=2), "text/html"),
-    (f"data: {json.dumps(MESSAGE)}\n\n", STREAM),
-    (f" \r\n\n{EVENTS}", STREAM),
-    (EVENTS.replace("\n", "\r"), STREAM),
-    (EVENTS.replace("data: ", "data:"), STREAM),
-    (EVENTS.replace('{"choices"', '{\ndata: "choices"'), STREAM),
-    (WITHOUT_DATA + EVENTS, STREAM),
-    (EVENTS.partition("data: [DONE]")[0].rstrip(), STREAM),  # no last blank line
-    (EVENTS.replace("\n\n", "\n"), STREAM),
-    (f"{delta('Par')}\n{delta('is ☀', 'stop')}\n[DONE]\n", "text/plain"),
-    (json.dumps(MESSAGE)[:-1] + f", {json.dumps(MESSAGE)[1:]}", "x/y"),  # a repeated key
-    (json.dumps(MESSAGE)[:-1] + NUMBERS, "application/json"),
-]
+
+
+def asked(**parts):
+    return Call("h", "http://h/v1", "m", 1.0, None, None, **parts)
+
+
+def sent(pieces, how=""):
+    return SimpleNamespace(headers={"content-encoding": how}, iter_raw=lambda: iter(pieces))
+
+
+def values_of(body, each=2**16, how="", **parts):
+    """The values in a body that comes in pieces of so many bytes."""
+    data = body if isinstance(body, bytes) else body.encode()
+    pieces = (data[start : start + each] for start in range(0, len(data), each))
+    return [*wire.values(sent(pieces, how), asked(**parts))]
+
+
+@pytest.mark.parametrize(
+    ("body", "values"),
+    [
+        (EVENTS, [A, B, "[DONE]"]),
+        (f"\ufeff \r\n\n{EVENTS}: no more\n", [A, B, "[DONE]"]),
+        (EVENTS.replace("\n", "\r"), [A, B, "[DONE]"]),
+        (EVENTS.replace("\n", "\r\n"), [A, B, "[DONE]"]),
+        (EVENTS.replace("data: ", "data:"), [A, B, "[DONE]"]),
+        (EVENTS.replace("data: ", "data: data:"), [A, B, "[DONE]"]),
+        (EVENTS.replace('{"choices"', '{\ndata: "choices"'), [A, B, "[DONE]"]),
+        (EVENTS.replace("\n\n", "\n"), [A, B, "[DONE]"]),
+        (f"{json.dumps(A)}\n\ndata:{json.dumps(B)}\n[DONE]\n{{", [A, B, "[DONE]"]),
+        (EVENTS.partition("data: [DONE]")[0].rstrip(), [A, B]),  # no last blank line
+        (f'data: {json.dumps(A)}\n\ndata: {{"choices"', [A]),
+        ("retry: 1\n\nid\n\n:\n\nevent: ping\n\ndata:\n\nevent: e\ndata: {}\n\ndata\n\n", [{}]),
+        ("event\n\ndata: 1\n\ndata", [1]),
+        (WHOLE, [MESSAGE]),
+        (f"{json.dumps(MESSAGE, indent=2)}\r\ndata: [DONE]\n\n", [MESSAGE]),
+        (f"data: {WHOLE}\n\n", [MESSAGE]),
+        (f"[{WHOLE}]", [[MESSAGE]]),
+        ("7", [7]),
+        (b'{"e": "gr\xf6\xdfer"}', [{"e": "gr\udcf6\udcdfer"}]),
+        # Errors, by the name of the event or of the line.
+        ("event: error\ndata: gone\n\ndata: {}\n\n", [{"error": "gone"}, {}]),
+        ('event: error\ndata: {"error": {"code": 1}}\n\n', [{"error": {"code": 1}}]),
+        ('event: error\ndata: {"error": null, "m": 1}\n\n', [{"error": {"error": None, "m": 1}}]),
+        ('error: {"code": 500}\n\n', [{"error": {"code": 500}}]),
+    ],
+)
+def test_a_body_is_read_for_what_it_is(body, values):
+    assert values == values_of(body)
+    assert values == values_of(body, 1)
 
 
 @STREAMING
-@pytest.mark.parametrize(("body", "kind"), WHOLE, ids=range(len(WHOLE)))
-def test_a_body_is_read_for_what_it_is(server, connect, stream, body, kind):
-    for each in (None, 1):
-        server.reply(body=body.encode(), content_type=kind, bytes_each=each)
+def test_the_body_decides_and_not_the_question_nor_the_label(server, connect, stream):
+    for body, kind in ((EVENTS, "application/json"), (WHOLE[:-1] + NUMBERS, "text/event-stream")):
+        server.reply(body=body.encode(), content_type=kind, bytes_each=7)
         assert "Paris ☀" == answer(connect(), stream=stream)
 
 
@@ -68,7 +98,7 @@ def test_a_body_is_read_for_what_it_is(server, connect, stream, body, kind):
     [
         "event: error\ndata: the engine has left\n\n",
         'error: {"code": 500, "message": "the engine has left"}\n\n',
-        f'data: {delta("Par")}\n\ndata: {{"message": "the engine has left"}}\n\n',
+        f'data: {json.dumps(A)}\n\ndata: {{"message": "the engine has left"}}\n\n',
         '{"detail": [{"loc": ["body"], "msg": "the engine has left"}]}',
         '{"success": false, "errors": [{"code": 1, "message": "the engine has left"}]}',
         '{"fault": {"faultstring": "the engine has left"}}',
@@ -77,24 +107,31 @@ def test_a_body_is_read_for_what_it_is(server, connect, stream, body, kind):
     ],
 )
 def test_the_words_of_an_error_are_shown_wherever_they_are(server, connect, stream, body):
-    server.reply(body=body.encode(), content_type=STREAM)
+    server.reply(body=body.encode(), content_type="text/event-stream")
     assert "has left" in failure(connect(), stream=stream)
 
 
-@STREAMING
+STEP = 2**20
+
+
 @pytest.mark.parametrize(
-    "body",
+    ("fitting", "more"),
     [
-        '{"a":' * 200_000,
-        f"data: {delta('Par')}\n\ndata: {'[' * 5000}\n\n",
-        '{"choices": [' + '"",' * 2**21 + "0]}",
-        "data:\n" * 2**20,
+        (b'{"a": "' + b"x" * (2**25 - 9) + b'"}', b" "),  # a line
+        ((b"data: " + b" " * (STEP - 16) + b"\n") * 31 + b"data:1" + b" " * (STEP - 17), b" "),
+        (b"[{}," + b"0," * (2**21 - 17) + b"0", b",0,0"),  # parts of a value
+        ((b":" + b" " * (2**16 - 2) + b"\n") * 4095 + b"data: 1\n" + b" " * (2**16 - 8), b" "),
     ],
-    ids=range(4),
+    ids=["line", "event", "parts", "stream"],
 )
-def test_what_cannot_be_read_is_a_bad_reply(server, connect, stream, body):
-    server.reply(body=body.encode(), content_type="application/json")
-    assert failure(connect(), stream=stream).startswith("BadReply")
+def test_a_body_is_read_within_bounds(fitting, more):
+    end = b"]" * fitting.startswith(b"[")
+    assert 1 == len(values_of(fitting + end))
+    with pytest.raises(BadReply) as caught:
+        values_of(fitting + more + end)
+    size = 256 if fitting.startswith(b":") else 32
+    told = f"h sent over {size} MB instead of an answer from 'm': the rest was not read; "
+    assert f"{told}ask again, or name a fallback model" == str(caught.value)
 
 
 def deflated(data):
@@ -107,25 +144,54 @@ def deflated(data):
     [
         ("deflate", zlib.compress),
         ("deflate", deflated),  # no header
-        ("gzip, x-gzip", lambda data: gzip.compress(gzip.compress(data))),
-        ("GZIP", lambda data: gzip.compress(data[:9]) + gzip.compress(data[9:])),
+        ("gzip, identity, x-gzip", lambda data: gzip.compress(gzip.compress(data))),
+        ("GZIP", lambda data: gzip.compress(data[:9]) + gzip.compress(data[9:]) + b"\0\0"),
     ],
     ids=range(4),
 )
-def test_a_packed_answer_is_unpacked_within_bounds(server, connect, how, pack):
-    server.reply(body=pack(EVENTS.encode()), headers={"Content-Encoding": how})
-    assert "Paris ☀" == answer(connect())
-    server.reply(body=pack(b'data: "' + b" " * 2**25), headers={"Content-Encoding": how})
-    assert "over 32 MB" in failure(connect(), BadReply)
+def test_a_packed_answer_is_unpacked_within_bounds_and_in_time(how, pack, monkeypatch):
+    packed = pack(EVENTS.encode())
+    assert [A, B, "[DONE]"] == values_of(packed, how=how) == values_of(packed, 1, how)
+    with pytest.raises(BadReply, match="over 32 MB"):
+        values_of(pack(b'data: "' + b" " * 2**25), how=how)
+    seconds = itertools.count()
+    monkeypatch.setattr(wire.time, "monotonic", lambda: next(seconds))
+    with pytest.raises(Final) as caught:  # unpacking takes the second
+        values_of(packed, how=how, due=0.5, deadline_s=0.5)
+    assert "not finished after 0.5 s" in str(caught.value.args[0])
 
 
-def test_a_packed_error_is_read_to_64_kb_and_no_other_packing_is(server, connect):
-    words = b'{"error": {"message": "' + b"x" * 2**27
-    server.reply(status=400, body=gzip.compress(words), headers={"Content-Encoding": "gzip"})
-    assert "xxx..." in failure(connect())
-    for how in ("br", "gzip, gzip, gzip", "gzip"):  # what was not asked for, or is not there
-        server.reply(body=EVENTS.encode(), headers={"Content-Encoding": how})
-        assert "check whether a proxy is in between" in failure(connect(), BadReply)
+def test_a_packing_that_was_not_asked_for_or_is_not_there_is_said():
+    for how in ("br", "gzip, deflate, GZIP"):
+        with pytest.raises(BadReply) as caught:
+            values_of(EVENTS, how=how)
+        packed = ", ".join(reversed(how.lower().split(", ")))
+        told = f"h packed its answer as {packed!r}, though asked for gzip, deflate: check "
+        assert f"{told}whether a proxy is in between" == str(caught.value)
+    with pytest.raises(BadReply, match=r"h sent bytes that cannot be unpacked \(.*\): check"):
+        values_of(EVENTS, how="gzip")
+
+
+def test_of_an_error_64_kb_are_read_or_what_comes(server, connect):
+    def breaks_off():
+        yield b"x" * 9
+        raise OSError
+
+    packed = sent([gzip.compress(b"x" * 2**18)], "gzip")
+    assert b"x" * 2**16 == wire.words(packed, asked()) == wire.words(sent([b"x" * 2**17]), asked())
+    assert b"x" * 9 == wire.words(sent(breaks_off()), asked())
+    said = gzip.compress(b'{"error": {"message": "too much"}}')
+    server.reply(status=400, body=said, headers={"Content-Encoding": "gzip"})
+    assert "too much" in failure(connect())
+
+
+def test_the_rest_after_the_end_is_waited_for_a_moment(monkeypatch):
+    monkeypatch.setattr(wire.time, "monotonic", lambda: 9.0)
+    for due in (99.0, 9.1):
+        call, rest = asked(due=due), iter([b"x"] * 3)
+        whole = sent(itertools.chain([EVENTS.encode()], rest))
+        assert [A, B, "[DONE]"] == [*wire.values(whole, call)]
+        assert [min(due, 9.2), []] == [call.due, [*rest]]
 
 
 # Time
@@ -165,7 +231,7 @@ def test_a_byte_now_and_then_does_not_hold_a_call(dripping, beginning):
 
 
 def test_an_answer_ends_with_its_last_event_and_the_deadline_keeps_what_came(dripping):
-    finished, half = EVENTS.partition("data: [DONE]")[0], f"data: {delta('Paris')}\n\n"
+    finished, half = EVENTS.partition("data: [DONE]")[0], f"data: {json.dumps(said('Paris'))}\n\n"
 
     assert "Paris ☀" == answer(dripping(HEAD + EVENTS.encode(), b":"))
     assert "Paris ☀" == answer(dripping(HEAD + finished.encode(), b":", deadline_s=0.2))
