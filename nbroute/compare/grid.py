@@ -303,7 +303,8 @@ class Grid(Sequence[Comparison]):
             comparison=asked.comparison,
         )
         made = forced(contender.tier, ladder)
-        told, plan = (row.result, row.prompt, row.text), make_plan(made, ladder, asked)
+        plan = make_plan(made, ladder, asked, self.router.parts.agreement)
+        told = (row.result, row.prompt, row.text)
         return RouteResult(*told, made, plan, asked, (answer,), data=row.data)
 
     def picks(self) -> dict[int, str]:

@@ -52,13 +52,13 @@ _FITS: dict[str, Callable[[Any], object]] = {
     "checks": lambda checks: all(isinstance(one, str) or callable(one) for one in checks),
     "tiers": lambda tiers: all(isinstance(one, str) for one in tiers),
 }
-#: Options that are one of several words: what they are called, the words, and the default.
-_ONE_OF: dict[str, tuple[str, tuple[str, ...], str | None]] = {
-    "strategy": ("strategy", STRATEGIES, "direct"),
-    "cache": ("cache mode", CACHE_MODES, None),
-    "by": ("way to compare two answers", AGREE_BY, None),
-    "effort": ("effort", EFFORTS, None),
-    "purpose": ("purpose", get_args(Asking), "answer"),
+#: Options that are one of several words: what they are called, and the words.
+_ONE_OF: dict[str, tuple[str, tuple[str, ...]]] = {
+    "strategy": ("strategy", STRATEGIES),
+    "cache": ("cache mode", CACHE_MODES),
+    "by": ("way to compare two answers", AGREE_BY),
+    "effort": ("effort", EFFORTS),
+    "purpose": ("purpose", get_args(Asking)),
 }
 
 
@@ -75,8 +75,8 @@ def read_options(options: dict[str, Any]) -> Options:
             if not right or not _FITS.get(name, lambda _: True)(value):
                 raise SettingsError(f"{name} is {value!r:.80}; it takes {words}")
         if name in _ONE_OF:
-            kind, allowed, default = _ONE_OF[name]
-            if value not in (*allowed, default):
+            kind, allowed = _ONE_OF[name]
+            if value not in (*allowed, Options.__dataclass_fields__[name].default):
                 hint = did_you_mean(value, allowed)
                 raise SettingsError(f"unknown {kind} {value!r:.80}: {hint}")
         if name in ("checks", "tiers"):
@@ -98,8 +98,7 @@ def check_options(options: Options, ladder: Ladder) -> None:
             f"repeat = {options.repeat} asks each time afresh; leave out cache = {options.cache!r}"
         )
     start, named, strategy = options.start, options.tiers, options.strategy
-    takes = {"parallel": 2, "consensus": 3}.get(strategy, 0)
-    count = ("no", "one", "two", "three")
+    takes, count = {"parallel": (2, "two"), "consensus": (3, "three")}.get(strategy, (0, ""))
     for name in (options.tier, start):
         if name is not None:
             ladder.find(name)
@@ -121,10 +120,10 @@ def check_options(options: Options, ladder: Ladder) -> None:
         f"model = {options.model!r:.80} would answer for every tier of {strategy}; leave it out": (
             several
         ),
-        f"ladder {ladder.name!r} has {len(ladder.tiers)} tiers, {strategy} takes {count[takes]}": (
+        f"ladder {ladder.name!r} has {len(ladder.tiers)} tiers, {strategy} takes {count}": (
             len(ladder.tiers) < takes
         ),
-        f"tiers = {named!r}; {strategy} takes {count[takes]}, such as {ladder.names[:takes]}": (
+        f"tiers = {named!r}; {strategy} takes {count}, such as {ladder.names[:takes]}": (
             takes and len(named) not in (0, takes)
         ),
     }
@@ -155,9 +154,7 @@ def _of_consensus(options: Options, ladder: Ladder) -> list[Tier]:
     return sorted(map(ladder.find, options.tiers), key=lambda tier: ladder.index(tier.name))
 
 
-def make_plan(
-    decision: Decision, ladder: Ladder, options: Options, agreement: float = 0.92
-) -> Plan:
+def make_plan(decision: Decision, ladder: Ladder, options: Options, agreement: float) -> Plan:
     """The tiers that will be asked.
 
     `direct`: the decided tier alone. `cascade`: from `start` (else that tier) to the top, or
@@ -165,7 +162,7 @@ def make_plan(
     the top, the one below). `consensus`: three `tiers`, else the lowest two and the top, which
     is asked only where the others differ. `agreement` is the default of the option.
     """
-    strategy, place = options.strategy, 0
+    strategy = options.strategy
     if strategy == "consensus":
         tiers = _of_consensus(options, ladder)
     elif options.tiers:

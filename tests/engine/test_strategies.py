@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import textwrap
 import threading
 from dataclasses import replace
 
@@ -14,101 +15,240 @@ from loopback import Reply
 
 from nbroute import errors
 from nbroute.checks import own
-from nbroute.types import Attempted, Escalated, Sent, Text
+from nbroute.types import Attempted, Done, Escalated, Sent, Text
 
-DOWN = Reply(status=500, error="down")
-UNSURE = "I'm not sure about any of that, to be quite honest."
-NO_KEY = Reply(status=401, error="no such key")
-TIRED = Reply(status=400, error="too tired")
-FIVE, SIX = "The answer is 5.", "The answer is 6."
-THREE = {"strategy": "consensus", "checks": ["length=10"]}
-
-
-def statuses(result):
-    return [(a.tier, a.status) for a in result.attempts]
+CONSENSUS = {"strategy": "consensus"}
+ASKED = {"direct": {}, "cascade": {"strategy": "cascade"}, "two": TWO, "three": CONSENSUS}
+ASKED |= {"data": {"json": True}, "length": {"checks": ["length=10"]}}
+ASKED |= {"cosine": {"by": "cosine", "agreement": 0}, "turned": {"tiers": ("TOP", "LOW", "MID")}}
+SAID = {"good": GOOD, "other": OTHER, "short": SHORT, "empty": Reply(text="")}
+SAID |= {"unsure": "I'm not sure about any of that, to be quite honest."}
+SAID |= {"broken": Reply(text="one two three", cut_after=2), "twice": '{"a": 1, "a": 2}'}
+SAID |= {"five": "The answer is 5.", "six": "The answer is 6.", "one": '{"a": 1}'}
+SAID |= {"forty-two": "42", "then 42": "So the answer is 42.", "is 42": "It is 42."}
+for name, status in {"down": 500, "no key": 401, "broke": 402, "tired": 400}.items():
+    SAID[name] = Reply(status=status, error=name)
+SAID["long"] = Reply(status=400, error="prompt is too long")
 
 
 def texts(seen):
     return [event.text for event in seen if isinstance(event, Text)]
 
 
+def lines(result, seen):
+    """A result in lines: its attempts (* is used, ^ escalated, ! failed), events and notices."""
+    checks = {
+        rung.attempt: [one.check + "!" * (not one.passed) for one in rung.verdicts]
+        for rung in result.rungs
+    }
+    calls = [
+        f"{'*' * (one.id == result.chosen)}{one.tier}{'^' * one.escalated} {one.status} "
+        f"[{', '.join(checks.get(one.id, ()))}] {one.error or ''}"
+        for one in sorted(result.attempts, key=lambda one: LADDER.index(one.tier))
+    ]
+    shown = []
+    for event in seen:
+        if isinstance(event, Sent):
+            shown.append(event.tier)
+        if isinstance(event, Escalated):
+            shown.append(f"{event.rejected.tier} to {event.tier} ({event.verdict.check})")
+    return [*calls, f"shows {', '.join(shown)}", *result.notices]
+
+
+#: What is not compared: cures, and what httpx says.
+CUT = r" +$|(\. |: ask again| \(peer).*"
+STORIES = {
+    "cascade: short, good": """
+        LOW rejected [truncation, length!] length: 13 characters, wanted 20
+        *MID^ ok [truncation, length, refusal, unsure]
+        shows LOW, LOW to MID (length), MID""",
+    "cascade data: twice, one": """
+        LOW rejected [truncation, json!] json: the key 'a' occurs twice in one object
+        *MID^ ok [truncation, json, length, refusal, unsure]
+        shows LOW, LOW to MID (json), MID""",
+    "cascade: short, unsure, No.": """
+        LOW rejected [truncation, length!] length: 13 characters, wanted 20
+        *MID^ ok [truncation, length, refusal, unsure!] unsure: says "I'm not sure" at character 0
+        TOP^ rejected [truncation, length!] length: 3 characters, wanted 20
+        shows LOW, LOW to MID (length), MID, MID to TOP (unsure), TOP
+        none of 3 answers passed its checks; the best is MID's""",
+    "cascade: short, no key, no key": """
+        *LOW ok [truncation, length!] length: 13 characters, wanted 20
+        MID^ error [no answer!] AuthError: 401 to 'medium': no key
+        TOP^ error [no answer!] AuthError: 401 to 'large': no key
+        shows LOW, LOW to MID (length), MID, MID to TOP (no answer), TOP
+        MID could not be asked: 401 to 'medium': no key
+        TOP could not be asked: 401 to 'large': no key""",
+    "cascade: unsure, empty, no key": """
+        *LOW ok [truncation, length, refusal, unsure!] unsure: says "I'm not sure" at character 0
+        MID^ error [no answer!] BadReply: empty answer from 'medium' (finish_reason 'stop')
+        TOP^ error [no answer!] AuthError: 401 to 'large': no key
+        shows LOW, LOW to MID (unsure), MID, MID to TOP (no answer), TOP
+        MID could not answer: empty answer from 'medium' (finish_reason 'stop')
+        TOP could not be asked: 401 to 'large': no key""",
+    "cascade: long, good": """
+        LOW error [] ContextTooLong: 400 to 'small': prompt is too long
+        LOW error [no answer!] ContextTooLong: 400 to 'small-2': prompt is too long
+        *MID^ ok [truncation, length, refusal, unsure]
+        shows LOW, LOW, LOW to MID (no answer), MID""",
+    "cascade: broken, good": """
+        LOW error [no answer!] Unavailable: the answer of 'small' from it broke off half-way
+        *MID^ ok [truncation, length, refusal, unsure]
+        shows LOW, LOW to MID (no answer), MID""",
+    "cascade: broke, down, down": """
+        LOW error [] QuotaUsedUp: 402 to 'small': broke
+        LOW error [no answer!] QuotaUsedUp: 402 to 'small-2': broke
+        MID^ error [no answer!] Unavailable: 500 to 'medium': down
+        TOP^ error [no answer!] Unavailable: 500 to 'large': down
+        shows LOW, LOW, LOW to MID (no answer), MID, MID to TOP (no answer), TOP
+        AllModelsFailed: no tier could answer
+        LOW: small: QuotaUsedUp
+        LOW: small-2: QuotaUsedUp
+        MID: Unavailable
+        TOP: Unavailable""",
+    "cascade: no key": """
+        LOW error [no answer!] AuthError: 401 to 'small': no key
+        shows LOW
+        AuthError: 401 to 'small': no key""",
+    "direct: no key": """
+        LOW error [] AuthError: 401 to 'small': no key
+        shows LOW
+        AuthError: 401 to 'small': no key""",
+    "two: good, -, good": """
+        *LOW ok [agreement]
+        TOP unused [] in the same words: LOW's is used
+        shows LOW""",
+    "two: other, -, good": """
+        LOW rejected [agreement!] agreement: similarity 0.000, under 0.92
+        *TOP^ ok []
+        shows LOW, LOW to TOP (agreement), TOP""",
+    "two: down, -, good": """
+        LOW error [] Unavailable: 500 to 'small': down
+        LOW error [] Unavailable: 500 to 'small-2': down
+        *TOP ok []
+        shows LOW, LOW, TOP
+        only TOP answered: each of the 2 models of tier LOW failed""",
+    "two: good, -, down": """
+        *LOW ok []
+        TOP error [] Unavailable: 500 to 'large': down
+        shows LOW
+        only LOW answered: 500 to 'large': down""",
+    "two: down, -, down": """
+        LOW error [] Unavailable: 500 to 'small': down
+        LOW error [] Unavailable: 500 to 'small-2': down
+        TOP error [] Unavailable: 500 to 'large': down
+        shows LOW, LOW
+        AllModelsFailed: each of the 2 models of tier LOW failed
+        small: Unavailable
+        small-2: Unavailable""",
+    "two cosine: five, -, six": """
+        *LOW ok [agreement]
+        TOP unused [] similarity 0.759, at least 0: LOW's is used
+        shows LOW""",
+    "two data: one, -, In prose.": """
+        *LOW ok [agreement!, json]
+        TOP rejected [json!] json: not JSON: Expecting value at line 1, column 1, near 'In prose.'
+        shows LOW
+        only LOW's answer passed its checks""",
+    "three turned: forty-two, then 42": """
+        *LOW ok [agreement]
+        MID unused [agreement] both say 42: LOW's is used
+        shows LOW""",
+    "three length: five, six, tired": """
+        *LOW ok [agreement!, length] agreement: LOW says 5, MID 6
+        MID rejected [agreement!, length] agreement: LOW says 5, MID 6
+        TOP^ error [] RequestRejected: 400 to 'large': tired
+        shows LOW, LOW to TOP (agreement), TOP
+        TOP could not be asked: 400 to 'large': tired""",
+    "three length: five, six, No.": """
+        *LOW ok [agreement!, length] agreement: LOW says 5, MID 6
+        MID rejected [agreement!, length] agreement: LOW says 5, MID 6
+        TOP^ rejected [length!] length: 3 characters, wanted 10
+        shows LOW, LOW to TOP (agreement), TOP
+        only LOW's answer passed its checks""",
+    "three length: tired, six, good": """
+        LOW error [] RequestRejected: 400 to 'small': tired
+        MID rejected [agreement!, length] agreement: only one of two answered: 400 to 'small': tired
+        *TOP^ ok [length]
+        shows LOW, MID to TOP (agreement), TOP""",
+    "three length: five, tired, No.": """
+        *LOW ok [agreement!, length] agreement: only one of two answered: 400 to 'medium': tired
+        MID error [] RequestRejected: 400 to 'medium': tired
+        TOP^ rejected [length!] length: 3 characters, wanted 10
+        shows LOW, LOW to TOP (agreement), TOP
+        only LOW's answer passed its checks""",
+    "three length: tired, tired, good": """
+        LOW error [] RequestRejected: 400 to 'small': tired
+        MID error [] RequestRejected: 400 to 'medium': tired
+        *TOP ok [length]
+        shows LOW, TOP""",
+    "three length: tired, tired, tired": """
+        LOW error [] RequestRejected: 400 to 'small': tired
+        MID error [] RequestRejected: 400 to 'medium': tired
+        TOP error [] RequestRejected: 400 to 'large': tired
+        shows LOW, TOP
+        RequestRejected: 400 to 'large': tired""",
+    "three length: forty-two, then 42": """
+        LOW rejected [agreement, length!] length: 2 characters, wanted 10
+        *MID ok [agreement, length]
+        shows LOW, MID""",
+    "three length: forty-two, is 42, No.": """
+        LOW rejected [agreement, length!] length: 2 characters, wanted 10
+        MID rejected [agreement, length!] length: 9 characters, wanted 10
+        *TOP^ ok [length!]
+        shows LOW, LOW to TOP (length), TOP""",
+    "three length: then 42, is 42": """
+        *LOW ok [agreement, length]
+        MID rejected [agreement, length!] length: 9 characters, wanted 10
+        shows LOW""",
+}
+
+
+@pytest.mark.parametrize("asked", STORIES)
+def test_who_is_asked_whose_answer_is_used_and_what_is_said(router, server, asked):
+    how, _, answers = asked.partition(": ")
+    gave = dict(zip(("small", "medium", "large"), answers.split(", "), strict=False))
+    gave = {model: SAID.get(one, one) for model, one in gave.items()}
+    server.answer(gave["small"], **gave)
+    options = {name: value for word in how.split() for name, value in ASKED[word].items()}
+    seen, end = [], []
+    try:
+        result = router.route(HARD, observe=seen.append, **options)
+    except errors.NbrouteError as error:
+        result, causes = error.result, getattr(error, "causes", ())
+        end = [f"{type(error).__name__}: {error}"]
+        end += [f"{who}: {type(why).__name__}" for who, why in causes]
+    else:
+        assert gave[result.model] == result.text == result.answer.text
+        assert seen[-1] == Done(result)
+
+    told = "\n".join([*lines(result, seen), *end]).replace(f"{server.host} answered ", "")
+    told = told.replace(server.host, "it")
+    assert textwrap.dedent(STORIES[asked])[1:] == re.sub(CUT, "", told, flags=re.MULTILINE)
+    kept, rows = (
+        {one.id: (one.status, one.escalated) for one in result.attempts},
+        router.ledger.rows(),
+    )
+    assert kept == {row["id"]: (row["status"], row["escalated"]) for row in rows}
+    assert sum(row["cost_usd"] for row in rows) == result.cost_usd == router.spend().usd
+
+
 # Cascade
 
 
-def test_an_answer_that_is_too_short_is_asked_of_the_next_tier_once(router, server):
-    server.answer(GOOD, small=SHORT)
-    seen = []
-    result = router.route(HARD, strategy="cascade", observe=seen.append)
+def test_what_a_check_said_goes_up_with_the_prompt_and_all_of_it_is_in_the_cache(router, server):
+    server.answer('{"a": 3}', small=SAID["twice"])
+    first = router.route(HARD, strategy="cascade", json=True)
 
-    assert [("LOW", "rejected"), ("MID", "ok")] == statuses(result)
-    assert (GOOD, "MID", True, True) == (result.text, result.tier, result.escalated, result.passed)
-    assert "13 characters" in result.rungs[0].failed.reason
-    assert ["MID"] == [event.tier for event in seen if isinstance(event, Escalated)]
-    assert ["rejected", "ok"] == [row["status"] for row in router.ledger.rows()]
-    spent = router.spend()
+    said = "The answer before could not be read as JSON: the key 'a' occurs twice in one object."
+    assert [HARD, f"{HARD}\n\n{said}"] == server.prompts
     for cache in ("use", "only"):
-        again = router.route(HARD, strategy="cascade", cache=cache)
-        assert statuses(result) == statuses(again)
-        assert (GOOD, 0, True) == (again.text, again.cost_usd, again.answer.cached)
-    assert (2, spent.usd) == (len(server.requests), router.spend().usd)
+        again = router.route(HARD, strategy="cascade", json=True, cache=cache)
+        assert lines(first, []) == lines(again, [])
+        assert ({"a": 3}, 0, True) == (again.data, again.cost_usd, again.answer.cached)
     with pytest.raises(errors.ReplayMiss):
         router.route("something else", strategy="cascade", cache="only")
-
-
-@pytest.mark.parametrize(
-    ("answer", "options", "says"),
-    [
-        ("I'm sorry, but I cannot help with that request at all.", {}, "cannot help"),
-        ("I'm not sure how heat moves through walls, I would have to guess.", {}, "not sure"),
-        (Reply(text=GOOD, finish_reason="length"), {}, "cut off"),
-        ('{"a": 1, "a": 2}', {"json": True}, "occurs twice"),
-    ],
-)
-def test_an_answer_that_will_not_do_climbs_with_its_reason(router, server, answer, options, says):
-    server.answer('{"a": 3}' if options else GOOD, small=answer)
-    result = router.route(HARD, strategy="cascade", **options)
-
-    assert ("MID", True) == (result.tier, result.passed)
-    assert says in result.rungs[0].failed.reason.lower()
-    first, second = server.prompts
-    assert second.startswith(HARD)  # with what a check of the form had to say
-    assert ("occurs twice" in second) == bool(options)
-    assert "occurs twice" not in first
-
-
-def test_a_cascade_begins_and_goes_where_it_is_told(router, server):
-    server.answer(SHORT)
-
-    def asked(**options):
-        return [rung.tier for rung in router.route(HARD, strategy="cascade", **options).rungs]
-
-    assert ["LOW", "MID", "TOP"] == asked()
-    assert ["LOW", "TOP"] == asked(tiers=["top", "low"])
-    assert ["MID", "TOP"] == asked(tier="MID") == asked(start="mid")
-    assert ["LOW"] == asked(checks=["no-length"])
-    sent = len(server.requests)
-    assert ["LOW", "MID", "TOP"] == asked(model="mine", max_tokens=5)
-    assert {"mine"} == {*server.asked[sent:]}
-
-
-@pytest.mark.parametrize(
-    ("answers", "tier", "says"),
-    [
-        ((SHORT, UNSURE, "Short."), "MID", ["none of 3 answers"]),
-        ((SHORT, NO_KEY, NO_KEY), "LOW", ["MID could not be asked", "TOP could not be asked"]),
-        ((UNSURE, Reply(text=""), NO_KEY), "LOW", ["TOP could not be asked"]),
-    ],
-)
-def test_when_no_answer_passes_the_best_one_comes_back_marked(router, server, answers, tier, says):
-    server.answer(**dict(zip(("small", "medium", "large"), answers, strict=True)))
-    result = router.route(HARD, strategy="cascade")
-
-    assert (tier, False, 3) == (result.tier, result.passed, len(result.rungs))
-    assert answers[("LOW", "MID").index(tier)] == result.text == result.answer.text
-    assert "ok" == result.answer.status
-    assert all(any(one in told for told in result.notices) for one in says)
-    assert (tier == "MID") == any("none of" in told for told in result.notices)
-    assert sum(row["cost_usd"] for row in router.ledger.rows()) == result.cost_usd
+    assert 2 == len(server.requests)
 
 
 def test_a_self_rating_and_logprobs_are_asked_for_kept_and_not_shown(router, server):
@@ -130,49 +270,6 @@ def test_a_self_rating_and_logprobs_are_asked_for_kept_and_not_shown(router, ser
     assert server.requests[0].json["logprobs"] is True
 
 
-@pytest.mark.parametrize(
-    ("reply", "says"),
-    [
-        ({"status": 500, "error": "down"}, "Unavailable"),
-        ({"status": 402, "error": "empty"}, "QuotaUsedUp"),
-        ({"status": 400, "error": "prompt is too long"}, "ContextTooLong"),
-        ({"text": "one two three", "cut_after": 2}, "broke off"),
-    ],
-)
-def test_a_cascade_climbs_past_a_tier_that_cannot_answer(router, server, reply, says):
-    server.answer(GOOD, **dict.fromkeys(("small", "small-2"), Reply(**reply)))
-    seen = []
-    result = router.route(HARD, strategy="cascade", observe=seen.append)
-
-    assert (GOOD, "MID", True) == (result.text, result.tier, result.escalated)
-    failed, passed = result.rungs
-    assert ("LOW", "MID", None) == (failed.tier, passed.tier, passed.failed)
-    assert says in failed.failed.reason
-    assert {"error"} == {one.status for one in result.attempts if one.tier == "LOW"}
-    shown = [i for i, event in enumerate(seen) if isinstance(event, Sent)][-1]
-    assert GOOD == "".join(texts(seen[shown:]))
-
-
-def test_where_no_tier_answers_the_error_names_each_that_could_be_asked(router, server):
-    server.handler = lambda body: Reply(status=500, error=f"{body['model']} is down")
-
-    with pytest.raises(errors.AllModelsFailed, match=r"no tier.* MID: .*medium.* TOP: .*large"):
-        router.route(HARD, strategy="cascade", start="MID")
-    with pytest.raises(errors.AllModelsFailed) as caught:
-        router.route(HARD, strategy="cascade")
-    with pytest.raises(errors.Unavailable) as direct:
-        router.route(HARD, tier="MID")
-    sent = len(server.requests)
-    server.handler = lambda _: NO_KEY
-    with pytest.raises(errors.AuthError):
-        router.route(HARD, strategy="cascade")
-    assert sent + 1 == len(server.requests)
-    assert all(f"{model} is down" in str(caught.value) for model in ("small-2", "medium", "large"))
-    assert ["LOW", "MID", "TOP"] == [rung.tier for rung in caught.value.result.rungs]
-    assert 4 == len(caught.value.causes)
-    assert ((), False) == (direct.value.result.rungs, direct.value.result.passed)
-
-
 def test_a_cascade_skips_a_tier_that_reads_no_more_than_one_that_read_too_little(
     make_router, server
 ):
@@ -185,38 +282,7 @@ def test_a_cascade_skips_a_tier_that_reads_no_more_than_one_that_read_too_little
     assert ("TOP", GOOD) == (result.tier, result.text)
 
 
-# Parallel
-
-
-def test_two_answers_that_agree_keep_the_cheaper_one_and_both_are_paid_for_once(router, server):
-    server.answer(GOOD)
-    result = router.route(HARD, **TWO)
-
-    assert ("LOW", GOOD, False) == (result.tier, result.text, result.escalated)
-    assert [("LOW", "ok"), ("TOP", "unused")] == sorted(statuses(result))
-    assert "in the same words" == result.verdicts[0].reason
-    low, top = sorted(result.attempts, key=lambda one: one.cost_usd)
-    assert low.cost_usd + top.cost_usd == result.cost_usd == router.spend().usd
-    assert max(low.latency_ms, top.latency_ms) == result.latency_ms
-    again = router.route(HARD, **TWO)
-    assert (GOOD, 0, 2) == (again.text, again.cost_usd, len(server.requests))
-    with pytest.raises(errors.ReplayMiss):
-        router.route("something else", strategy="parallel", cache="only")
-
-
-def test_two_answers_that_differ_keep_the_better_one(router, server):
-    server.answer(GOOD, small=OTHER)
-    seen = []
-    result = router.route(HARD, **TWO, observe=seen.append)
-
-    assert ("TOP", GOOD, True) == (result.tier, result.text, result.escalated)
-    assert [("LOW", "rejected"), ("TOP", "ok")] == sorted(statuses(result))
-    assert "under 0.92" in result.rungs[0].failed.reason
-    assert GOOD == texts(seen)[-1]
-    kinds = [type(event) for event in seen]
-    assert Escalated in kinds
-    assert 2 == kinds.count(Sent) == kinds.count(Attempted)
-    assert "LOW" == router.route(HARD, **TWO, agreement=0).tier
+# Two at once
 
 
 def test_the_two_tiers_are_the_decided_one_and_the_next_both_asked_at_once(make_router, server):
@@ -227,50 +293,7 @@ def test_the_two_tiers_are_the_decided_one_and_the_next_both_asked_at_once(make_
         router = make_router(classifier=lambda _, tier=decided: tier)
         result = router.route(HARD, strategy="parallel", cache="off")
         assert {"MID", "TOP"} == {attempt.tier for attempt in result.attempts}
-
-
-def test_one_of_two_that_fails_leaves_the_others_answer_and_both_that_fail_an_error(router, server):
-    server.answer(replace(DOWN, delay=0.05), large=GOOD)
-    result = router.route(HARD, **TWO)
-
-    assert ("TOP", GOOD) == (result.tier, result.text)
-    assert any("only TOP answered" in notice for notice in result.notices)
-    low = [attempt.latency_ms for attempt in result.attempts if attempt.tier == "LOW"]
-    assert 2 == len(low)  # with its fallback
-    assert result.latency_ms >= sum(low)
-    server.answer(DOWN)
-    seen = []
-    with pytest.raises(errors.ProviderError) as caught:
-        router.route("Again", strategy="parallel", tiers=("MID", "TOP"), observe=seen.append)
-    assert 2 == len(caught.value.result.attempts)
-    assert 2 == sum(isinstance(event, Attempted) for event in seen)
-    assert ["error", "error"] == [row["status"] for row in router.ledger.rows()][-2:]
-
-
-@pytest.mark.parametrize(
-    ("options", "answers", "tier", "says"),
-    [
-        (TWO | {"by": "cosine", "agreement": 0}, (FIVE, "", SIX), "LOW", "similarity"),
-        (TWO | {"json": True}, ('{"a": 1}', "", "In prose."), "LOW", "only LOW's answer passed"),
-        (THREE, (FIVE, SIX, TIRED), "LOW", "TOP could not be asked.*too tired"),
-        (THREE, (FIVE, SIX, "No."), "LOW", "only LOW's answer passed its checks"),
-        (THREE, (TIRED, SIX, GOOD), "TOP", "only one of two answered"),
-        (THREE, (TIRED, TIRED, GOOD), "TOP", ""),
-        (THREE, ("42", "So the answer is 42.", ""), "MID", "both say 42"),
-    ],
-)
-def test_which_answer_is_used_and_why(router, server, options, answers, *, tier, says):
-    server.answer(**dict(zip(("small", "medium", "large"), answers, strict=True)))
-    result = router.route(HARD, **options)
-
-    assert [tier] == [one.tier for one in result.attempts if one.status == "ok"]
-    assert tier == result.tier
-    assert answers[("LOW", "MID", "TOP").index(tier)] == result.text
-    told = [*result.notices, *(one.reason for one in result.verdicts)]
-    told += [rung.failed.reason for rung in result.rungs if rung.failed]
-    assert re.search(says, " ".join(told))
-    assert (options.get("json") and {"a": 1}) == result.data
-    assert sum(map(bool, answers)) == len({one.tier for one in result.attempts})
+        assert max(attempt.latency_ms for attempt in result.attempts) == result.latency_ms
 
 
 @pytest.fixture
@@ -315,36 +338,14 @@ def test_with_no_embedder_nothing_is_sent_and_the_line_says_what_to_install(open
     assert [] == router.ledger.rows()
 
 
-# Consensus
-
-
-def test_where_two_agree_the_third_is_not_asked_but_by_an_escalation(router, server):
-    server.answer(GOOD, small="1 + 41 = 42", medium="So the answer is 42.0")
-    result = router.route(HARD, strategy="consensus", tiers=("TOP", "LOW", "MID"))
-
-    assert ("LOW", "1 + 41 = 42", False) == (result.tier, result.text, result.escalated)
-    assert [("LOW", "ok"), ("MID", "unused")] == sorted(statuses(result))
-    assert "both say 42" == result.verdicts[0].reason
-    assert result.passed
-    assert ["medium", "small"] == sorted(server.asked)
-    assert "TOP" == router.escalate(result).tier
-
-
-def test_where_two_differ_the_third_decides(make_router, server):
+def test_two_tiers_of_one_model_are_named_and_an_escalation_asks_the_third(make_router, server):
     tiers = tuple(replace(tier, model="same") for tier in LADDER.tiers[:2])
     router = make_router(ladder=replace(LADDER, tiers=(*tiers, LADDER.tiers[2])))
-    given = iter(["The answer is 41.", "The answer is 42."])
-    server.handler = lambda sent: Reply(text=next(given) if sent["model"] == "same" else GOOD)
-    seen = []
-    result = router.route(HARD, strategy="consensus", observe=seen.append)
+    result = router.route(HARD, strategy="consensus")
 
-    assert ("TOP", GOOD, True) == (result.tier, result.text, result.escalated)
-    assert [("LOW", "rejected"), ("MID", "rejected"), ("TOP", "ok")] == sorted(statuses(result))
-    (said,) = {rung.failed.reason for rung in result.rungs[:2]}
-    assert said in ("LOW says 41, MID 42", "LOW says 42, MID 41")
-    assert any("LOW and MID are both same" in told for told in result.notices)
-    assert ["TOP"] == [event.tier for event in seen if isinstance(event, Escalated)]
-    assert sum(one.cost_usd for one in result.attempts) == result.cost_usd
+    said = "LOW and MID are both same: a model agrees with itself more often than it is right"
+    assert (said,) == result.notices
+    assert "TOP" == router.escalate(result).tier
 
 
 def test_code_agrees_where_both_pass_the_same_tests(router, server):
@@ -394,9 +395,9 @@ def test_ctrl_c_stops_both_of_two_asks_no_third_and_records_both(router, server,
     with pytest.raises(errors.Interrupted) as caught:
         router.route(HARD, strategy=strategy, observe=look)
 
-    assert sorted([("LOW", low), ("MID", "interrupted")]) == sorted(statuses(caught.value.result))
-    rows = router.ledger.rows()
-    assert [("LOW", low), ("MID", "interrupted")] == sorted((r["tier"], r["status"]) for r in rows)
+    kept, rows = caught.value.result.attempts, router.ledger.rows()
+    for found in ([(a.tier, a.status) for a in kept], [(r["tier"], r["status"]) for r in rows]):
+        assert [("LOW", low), ("MID", "interrupted")] == sorted(found)
     assert all(row["cost_usd"] > 0 for row in rows)
     server.handler = None
     assert "ok" == router.route("hello again").text
