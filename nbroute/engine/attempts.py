@@ -343,7 +343,7 @@ def settle(ledger: Ledger, session: str, providers: Mapping[str, Provider]) -> S
             continue
         if usage is not None and usage.billed_usd is not None:
             bill: dict[str, Any] = {"cost_usd": usage.billed_usd, "cost_source": "billed"}
-            if usage.input_tokens or usage.output_tokens:
+            if not usage.estimated:
                 bill |= {
                     "input_tokens": usage.input_tokens,
                     "output_tokens": usage.output_tokens,

@@ -9,6 +9,7 @@ import pytest
 from loopback import Reply
 
 from nbroute import errors
+from nbroute.engine.attempts import Settled
 from nbroute.types import Text
 
 #: The row of a call of LOW that was answered, but for what differs each time.
@@ -44,6 +45,7 @@ def test_a_row_has_all_of_an_answer_from_its_model_the_cache_or_a_fallback(route
     plain, cached, failed, fallback, above = router.ledger.rows()
     assert {} == differs(plain)
     assert {*plain} - {*ROW} == {"id", "ts", "session", "result", "latency_ms", "ttft_ms"}
+    assert (12, 12) == (len(plain["id"]), len(plain["result"]))
     assert 50 <= plain["ttft_ms"] <= plain["latency_ms"] < 5000
     assert {"cached": True, "generation": None, "cost_usd": 0} == differs(cached)
     assert (0, None) == (cached["latency_ms"], cached["ttft_ms"])
@@ -87,6 +89,7 @@ def test_a_stop_from_another_thread_keeps_what_had_arrived(router, server):
     with pytest.raises(errors.Interrupted) as caught:
         router.route("hello", observe=watch, cancel=cancel)
     assert "one two" == caught.value.result.text.strip()
+    assert "stopped; what had arrived is kept and its cost is an estimate" == str(caught.value)
     (row,) = router.ledger.rows()
     stopped = {"status": "interrupted", "error": "stopped by the user", "finish_reason": None}
     counted = {"input_tokens": 5, "output_tokens": 2, "tokens_estimated": True}
@@ -96,7 +99,8 @@ def test_a_stop_from_another_thread_keeps_what_had_arrived(router, server):
 
 LONG, WIDE = "word " * 1000, "word" * 2048
 OURS = "this is an estimate by our own count"
-CUT = "larger context window (Ollama: num_ctx or OLLAMA_CONTEXT_LENGTH)"
+CUT = "the server may have cut it; shorten the prompt, or give the server a larger context window "
+CUT += "(Ollama: num_ctx or OLLAMA_CONTEXT_LENGTH)"
 
 
 @pytest.mark.parametrize(
@@ -105,14 +109,14 @@ CUT = "larger context window (Ollama: num_ctx or OLLAMA_CONTEXT_LENGTH)"
         ("Hi", "Paris.", (1, 1), (1, 1), ""),
         ("Hi", "Paris.", (0, 0), (1, 2), ""),
         (LONG, LONG, (625, 625), (625, 625), ""),
-        (LONG, "ok", (624, 1), (1250, 1), "read 624 tokens of a prompt of about 1,250: the server"),
-        (LONG, "ok", (512, 1), (1250, 1), CUT),
-        (LONG, "ok", (511, 1), (1250, 1), OURS),
+        (LONG, "ok", (624, 1), (1250, 1), "cut"),
+        (LONG, "ok", (512, 1), (1250, 1), "cut"),
+        (LONG, "ok", (511, 1), (1250, 1), "read"),
         (LONG, LONG, (1250, 0), (1250, 1250), ""),
-        (LONG, LONG, (9, 624), (1250, 1250), "count; large counted 624 tokens in an answer of"),
-        (f"{WIDE}word", "ok", (2048, 1), (2049, 1), CUT),
+        (LONG, LONG, (9, 624), (1250, 1250), "read made"),
+        (f"{WIDE}word", "ok", (2048, 1), (2049, 1), "cut"),
         (WIDE, "ok", (2048, 1), (2048, 1), ""),
-        ("word" * 31, "word" * 32, (1, 15), (1, 32), f"answer of about 32: {OURS}"),
+        ("word" * 31, "word" * 32, (1, 15), (1, 32), "made"),
     ],
 )
 def test_a_count_below_that_of_any_tokenizer_is_not_paid_by(  # noqa: PLR0917 - a table
@@ -122,8 +126,10 @@ def test_a_count_below_that_of_any_tokenizer_is_not_paid_by(  # noqa: PLR0917 - 
     result = router.route(prompt, tier="TOP", max_tokens=2000)
 
     assert kept == (result.usage.input_tokens, result.usage.output_tokens)
-    assert told in " | ".join(result.notices)
-    assert bool(told) == bool(result.notices)
+    read = f"large read {counted[0]:,} tokens of a prompt of about {kept[0]:,}: "
+    made = f"large counted {counted[1]} tokens in an answer of about {kept[1]:,}: {OURS}"
+    words = {"cut": read + CUT, "read": read + OURS, "made": made}
+    assert "; ".join(words[one] for one in told.split()) == "".join(result.notices)
     assert (kept != counted) == result.usage.estimated == (result.cost_source == "estimated")
     assert Decimal(kept[0] * 10 + kept[1] * 30) / 10**6 == result.cost_usd
 
@@ -174,31 +180,36 @@ def test_a_bill_that_comes_later_replaces_the_price_and_a_failure_keeps_the_rest
     told = router.settle()
 
     first, *rest = router.ledger.rows()
-    assert ("billed", Decimal("0.5")) == (first["cost_source"], first["cost_usd"])
-    counts = [first[f"{kind}_tokens"] for kind in ("input", "output", "reasoning")]
-    assert ([7, 9, 4], False) == (counts, bool(first["tokens_estimated"]))
+    paid = {"cost_source": "billed", "cost_usd": Decimal("0.5"), "input_tokens": 7}
+    paid |= {"output_tokens": 9, "reasoning_tokens": 4, "generation": "gen-0"}
+    mid = ROW | {"tier": "MID", "model": "medium", "classifier": "forced", "price_input": 3}
+    mid |= {"reason": "you chose MID", "price_output": 6, "msg_hash": first["msg_hash"]}
+    assert paid == differs(first, mid)
     assert [("configured", 6)] * 2 == [(row["cost_source"], row["output_tokens"]) for row in rest]
-    assert (3, 1) == (told.asked, told.settled)
-    assert "1 of 3 calls settled, together $0.50 more than was written down" in told.told
-    assert "books are closed" in told.told
-    assert "\n" not in told.told
+    assert Settled(3, 1, Decimal("0.499937"), told.failure) == told
+    assert "books are closed" in told.failure
+    line = "1 of 3 calls settled, together $0.50 more than was written down; "
+    assert line + told.failure == told.told
 
 
 def test_a_call_without_a_bill_is_settled_where_the_endpoint_has_one(router, server):
-    server.reply(text="A whole answer.", id="gen-1")
+    server.reply(text="A whole answer.", id="gen-1", usage=None)
     router.route("hello")
-    unbilled = router.settle()
-    assert (1, 0) == (unbilled.asked, unbilled.settled)
+    assert "0 of 1 calls settled" == router.settle().told
 
-    server.generations["gen-1"] = {"total_cost": 0.00042, "native_tokens_prompt": 7}
-    assert (1, 1) == (router.settle().settled, router.spend().calls)
-    assert Decimal("0.00042") == router.spend().usd
-    assert "billed" == router.ledger.rows()[-1]["cost_source"]
-    assert "nothing to settle" in router.settle().told
+    server.generations["gen-1"] = {"total_cost": 0.000001, "native_tokens_prompt": 7}
+    (before,) = router.ledger.rows()
+    less = "1 of 1 calls settled, together $0.000012 less than was written down"
+    assert less == router.settle().told
+    (row,) = router.ledger.rows()
+    assert {"cost_usd": Decimal("0.000001"), "cost_source": "billed"} == differs(row, before)
+    assert (Decimal("0.000001"), 1) == (router.spend().usd, router.spend().calls)
+    nothing = "nothing to settle: every call of this session has its bill, or has none"
+    assert nothing == router.settle().told
     server.generations["gen-3"] = {"total_cost": 0.001}
     server.reply(text="one two three four", id="gen-3", cut_after=2)
     with pytest.raises(errors.ProviderError):
         router.route("hello", model="small", cache="off")
     assert "estimated" == router.ledger.rows()[-1]["cost_source"]
     assert 1 == router.settle().settled
-    assert Decimal("0.00142") == router.spend().usd
+    assert Decimal("0.001001") == router.spend().usd

@@ -53,10 +53,12 @@ def test_a_follow_up_is_classified_with_what_it_follows_and_a_new_question_comes
     results = [levels.route(prompt, thread="maths") for prompt in prompts]
 
     assert ["TOP", "TOP", "TOP", "LOW"] == [result.tier for result in results]
-    reasons = [result.decision.reason for result in results]
-    assert "read with the turn before it" in reasons[1]
-    assert "read with the 2 turns before it" in reasons[2]
-    assert any("came down from TOP to LOW" in notice for notice in results[3].notices)
+    reasons = [result.decision.reason.partition("; ")[2] for result in results]
+    read = [f"read with the {turns} before it" for turns in ("turn", "2 turns")]
+    assert ["", *read, ""] == reasons
+    assert ("thread 'maths' came down from TOP to LOW: levels: LOW",) == results[3].notices
+    told = "thread 'maths' moved up from LOW to TOP: levels: TOP; read with the turn before it"
+    assert (told,) == levels.route("And a proof of it?", thread="maths").notices
 
 
 def test_a_tier_chosen_by_hand_holds_for_a_follow_up_and_no_longer(levels):
@@ -67,24 +69,28 @@ def test_a_tier_chosen_by_hand_holds_for_a_follow_up_and_no_longer(levels):
 
     assert ["MID", "MID", "LOW"] == [raised.tier, follow.tier, new.tier]
     assert 3 == len(levels.threads.turns("t"))
-    assert "stays on MID, which you chose" in follow.decision.reason
+    read = "levels: LOW; read with the turn before it; a follow-up stays on MID, which you chose"
+    assert Decision("MID", "levels", read) == follow.decision
     assert "TOP" == levels.route("And a proof of it?", thread="t").tier
 
 
-def test_a_history_that_does_not_fit_is_trimmed_with_a_notice(make_router, server):
-    tiers = tuple(replace(tier, context=200) for tier in LADDER.tiers)
+def test_a_history_that_does_not_fit_is_trimmed_to_what_does_with_a_notice(make_router, server):
+    tiers = tuple(replace(tier, context=120) for tier in LADDER.tiers)
     router = make_router(ladder=replace(LADDER, tiers=tiers))
-    for number in range(6):
-        router.route(f"Question {number}: {'tell me more ' * 12}", thread="long")
-    last = router.route("and what was the first question?", thread="long")
+    questions = [f"Question {number}: {'more ' * 17}" for number in range(6)]
+    for question in questions:  # each 25 tokens by our count, and 1 for the answer
+        router.route(question, thread="long")
+    last = router.route("and the first one?", thread="long")  # 5, and 3 of the tier's own
 
-    assert any("were left out" in notice for notice in last.notices)
-    sent = server.requests[-1].json["messages"]
-    assert 1 < len(sent) < 14
-    assert "Question 5" in sent[-3]["content"]
+    said = "thread 'long': the first 4 of 6 turns were left out, as small reads 120 tokens"
+    assert (said,) == last.notices
+    sent = server.requests[-1].json
+    kept = ["Be brief.", questions[4], "ok", questions[5], "ok", "and the first one?"]
+    assert (60, kept) == (sent["max_tokens"], [one["content"] for one in sent["messages"]])
     server.reply(chunks=["word " * 20_000] * 10)
     router.route("tell me all", thread="huge")
-    assert "ok" == router.route("and why is that?", thread="huge").text
+    router.route("and why is that?", thread="huge")
+    assert 2 == len(server.requests[-1].json["messages"])
 
 
 @pytest.mark.parametrize("name", ["поездка 🧳", "a\u202eb", "<b>it's</b>", "n" * 5000])

@@ -148,14 +148,19 @@ def test_a_tier_falls_back_to_another_provider(monkeypatch, server, reached, ask
     with closing(Router(settings="nbroute.toml")) as router:
         result = router.route("hello")
         above = router.route("hello", strategy="cascade", start="MID")
+        paid_for_with = server.requests[-1].headers["authorization"]
+        server.answer(Reply(status=404, error="no such model"))
+        with pytest.raises(errors.AllModelsFailed) as caught:
+            router.route("hello again")
 
+    assert ["big", "big-2", "loop: small"] == [model for model, _ in caught.value.causes]
     climbed = ["mid", "large"] if reached else ["mid", "high", "large"]
     assert climbed == [attempt.model for attempt in above.attempts]
     assert ("loop", "small", "ok") == (result.answer.provider, result.model, result.text)
     assert asked == [attempt.model for attempt in result.attempts]
     assert all(error in attempt.error for attempt in result.attempts[:-1])
     assert PAID == result.cost_usd
-    assert "sk-loop" in server.requests[-1].headers["authorization"]
+    assert "sk-loop" in paid_for_with
 
 
 # Replies that are not an answer, or only part of one
@@ -270,12 +275,17 @@ def test_an_unknown_price_cannot_keep_a_limit_and_costs_unknown(make_router):
     result = router.route("hello")
 
     assert (None, "unknown") == (result.cost_usd, result.cost_source)
-    unknown = r"price is not known \('small'\)"
-    with pytest.raises(errors.BudgetExceeded, match=f"{unknown}.*--max-cost cannot be kept"):
-        router.route("hello again", max_cost=1)
+    told = (
+        "the model's price is not known ('small'), so {} cannot be kept; give its tier a price in "
+    )
+    told += "nbroute.toml, or {}"
+    dear = failed_as(router, errors.BudgetExceeded, "hello again", max_cost=1)
+    assert told.format("--max-cost", "leave --max-cost out") == str(dear)
     router.set_budget(1)
-    with pytest.raises(errors.BudgetExceeded, match=f"{unknown}.*session budget .*cannot be kept"):
-        router.route("hello again")
+    for repeat in (None, 2):
+        dear = failed_as(router, errors.BudgetExceeded, "hello again", repeat=repeat)
+        cure = "ask with %%route --over-budget (Python: over_budget=True)"
+        assert told.format("the session budget of $1.00", cure) == str(dear)
     assert "ok" == router.route("hello again", over_budget=True).text
 
 
@@ -294,6 +304,7 @@ def test_the_cache_answers_the_same_request_at_no_cost_as_far_as_its_mode_says(r
     router.route("Where?", cache="refresh")
     assert 3 == len(server.requests)
     assert "newer" == router.route("Where?").text
-    with pytest.raises(errors.ReplayMiss, match="cache mode 'only'"):
-        router.route("never asked", cache="only")
+    missing = failed_as(router, errors.ReplayMiss, "never asked", cache="only")
+    told = "nothing recorded for this prompt on 'small' or 'small-2', and cache mode 'only' sends "
+    assert f"{told}nothing; run it once with cache mode 'use' or 'refresh'" == str(missing)
     assert 3 == len(server.requests)
