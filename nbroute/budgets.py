@@ -92,8 +92,8 @@ def too_little(max_cost: Decimal, steps: Iterable[tuple[str, Decimal]]) -> str:
     told = costs[0][0]
     if len(costs) > 1:
         told = " + ".join(f"{name} {format_usd(usd)}" for name, usd in costs)
-    size = Decimal(1).scaleb(total.adjusted() - 1)
-    enough = format_usd(total.quantize(size, ROUND_UP) if total < 1 else total)
+    size = Decimal(1).scaleb(min(total.adjusted() - 1, -2))
+    enough = format_usd(total.quantize(size, ROUND_UP))
     return (
         f"--max-cost {format_usd(max_cost)} is too little: {told} could come to {enough}; it was "
         f"not sent: raise --max-cost to {enough}, or lower --max-tokens"

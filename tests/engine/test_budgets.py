@@ -33,8 +33,10 @@ def or_cheaper(router, usd):
 
 def test_a_budget_is_an_amount_that_can_be_lifted_and_nothing_else(router):
     for usd in (0, -1, "nan", "inf", "a dollar", True):
-        with pytest.raises(SettingsError, match=f"{usd!r} is not a budget"):
+        with pytest.raises(SettingsError) as caught:
             router.set_budget(usd)
+        told = f"{usd!r} is not a budget; give US dollars above 0, such as 0.50"
+        assert told == str(caught.value)
     for given, kept in (("$0.50", Decimal("0.50")), (0.1, Decimal("0.1")), (None, None)):
         router.set_budget(given)
         assert kept == router.limits.budget_usd
@@ -66,23 +68,29 @@ def test_a_refused_call_is_nowhere_and_says_what_is_left_and_how_to_go_on(router
 
 
 @pytest.mark.parametrize(
-    ("limits", "said"),
+    ("scope", "limit_of", "whose"),
     [
-        ({"budget_usd_per_day": "0.0001"}, r"the day 2\d{3}-.* \(UTC\) of \$0.0001;.*_per_day"),
-        ({"budget_usd_per_feature": "0.0001"}, r"the feature 'chat' of \$0.0001;.*_per_feature"),
-        ({"budget_usd_per_feature": {"chat": Decimal("0.0001")}}, "the feature 'chat'"),
+        ("day", Decimal("0.0001"), "the day 2026-11-21 (UTC)"),
+        ("feature", Decimal("0.0001"), "the feature 'chat'"),
+        ("feature", {"chat": Decimal("0.0001")}, "the feature 'chat'"),
     ],
 )
-def test_the_refusal_names_the_budget_that_is_spent(router, limits, said):
-    limit(router, **limits)
-    if "budget_usd_per_feature" in limits:
+def test_the_refusal_names_the_budget_that_is_spent(router, scope, limit_of, whose):
+    now = datetime(2026, 11, 21, tzinfo=UTC).timestamp()
+    router.parts = replace(router.parts, clock=lambda: now)
+    router.limits = replace(router.limits, **{f"budget_usd_per_{scope}": limit_of})
+    if scope == "feature":
         router.route("hello")
-    if isinstance(limits.get("budget_usd_per_feature"), dict):
+    if isinstance(limit_of, dict):
         router.route("hello", feature="other")
-    with pytest.raises(BudgetExceeded, match=f"the budget for {said}") as refused:
+    with pytest.raises(BudgetExceeded) as refused:
         router.route("hello there", feature="chat")
 
-    assert 1 == len(str(refused.value).splitlines())
+    assert (
+        f"a call could cost up to $0.00013 and $0.0001 is left of the budget for {whose} of $0.0001"
+        f"; it was not sent: raise budget_usd_per_{scope} in nbroute.toml, or ask with %%route "
+        "--over-budget (Python: over_budget=True)"
+    ) == str(refused.value)
 
 
 def test_the_budget_of_the_settings_counts_what_was_paid_and_no_failure(make_router, server):
@@ -167,17 +175,44 @@ def test_what_nobody_bills_has_a_budget_of_its_reference_price_or_none(opened):
 # One call
 
 
-@pytest.mark.parametrize(("most", "above"), [("0.0003", "MID"), ("0.0021", "TOP")])
-def test_a_climb_stops_at_max_cost_with_what_was_paid(router, server, most, above):
+def too_little(most, steps, total):
+    return (
+        f"--max-cost {most} is too little: {steps} could come to {total}; it was not sent: raise "
+        f"--max-cost to {total}, or lower --max-tokens"
+    )
+
+
+@pytest.mark.parametrize(
+    ("most", "steps", "total"),
+    [
+        ("0.0003", "LOW $0.000024 + MID $0.0016", "$0.0017"),
+        ("0.0021", "LOW $0.000024 + MID $0.000066 + TOP $0.031", "$0.032"),
+    ],
+)
+def test_a_climb_stops_at_max_cost_with_what_was_paid(router, server, most, steps, total):
     server.answer(SHORT)
-    too_much = rf"LOW \$.* \+ {above} \$.* could come to .*it was not sent"
-    with pytest.raises(BudgetExceeded, match=too_much) as caught:
+    with pytest.raises(BudgetExceeded) as caught:
         router.route(HARD, strategy="cascade", start="LOW", max_cost=most)
 
+    assert too_little(f"${most}", steps, total) == str(caught.value)
     result = caught.value.result
     assert SHORT == result.text
     assert result.cost_usd == router.spend().usd <= Decimal(most)
     assert caught.value.refusal is None
+
+
+def test_what_a_limit_is_to_be_raised_to_is_enough(router):
+    for most, tokens, name, enough in (
+        (1, 41_111, "TOP", "1.24"),
+        (0, 1, "judging on TOP", "0.00004"),
+    ):
+        asked = {"tier": "TOP", "max_tokens": tokens}
+        asked |= {"purpose": "judge"} if most == 0 else {}
+        with pytest.raises(BudgetExceeded) as caught:
+            router.route("hi", max_cost=most, **asked)
+        limit = "$1.00" if most else "$0"
+        assert too_little(limit, name, f"${enough}") == str(caught.value)
+        assert "ok" == router.route("hi", max_cost=enough, **asked).text
 
 
 @pytest.mark.parametrize("most", ["0", "0.031"])
@@ -208,8 +243,8 @@ def test_over_the_budget_a_cheaper_tier_is_asked_or_the_words_decide_where_that_
     result = router.route("hello")
 
     assert "MID" == result.tier
-    told = "over the budget, so MID was asked instead of TOP: a call could cost up to"
-    assert any(told in notice and ";" not in notice for notice in result.notices)
+    told = "over the budget, so MID was asked instead of TOP: a call could cost up to $0.031 and "
+    assert (f"{told}$0.005 is left of the session budget of $0.005",) == result.notices
     low = router.route("hello", tier="LOW")
     above = router.escalate(low, "TOP")  # not to the tier that it escalates
     assert "MID" == above.tier
@@ -219,7 +254,8 @@ def test_over_the_budget_a_cheaper_tier_is_asked_or_the_words_decide_where_that_
     or_cheaper(router, "0.00005")
     result = router.route("hello", max_tokens=1)
     assert ("ok", "LOW") == (result.text, result.tier)
-    assert any("classified without asking a model" in notice for notice in result.notices)
+    told = "classified without asking a model: a call could cost up to $0.00015 and $0.00005 is "
+    assert (f"{told}left of the session budget of $0.00005",) == result.notices
 
 
 def test_parallel_and_a_cascade_over_the_budget_end_with_what_fits(make_router, server):
