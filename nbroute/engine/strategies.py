@@ -162,9 +162,9 @@ def _ask_or_cheaper(call: Call, step: Step, feedback: str = "", *, above: bool =
         if not call.cheaper or call.log.rungs:
             raise
         refused = error
-    ladder, parent = call.parts.ladder, call.parent
-    known = parent is not None and parent.tier in ladder.names
-    floor = ladder.index(parent.tier) + 1 if parent is not None and known else 0
+    ladder, parent, floor = call.parts.ladder, call.parent, 0
+    if parent is not None and parent.tier in ladder.names:
+        floor = ladder.index(parent.tier) + 1
     for tier in reversed(ladder.tiers[floor : ladder.index(step.tier.name)]):
         with contextlib.suppress(BudgetExceeded):
             answered = _ask(call, Step(tier, tier.targets))

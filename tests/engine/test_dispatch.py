@@ -163,6 +163,28 @@ def test_a_tier_falls_back_to_another_provider(monkeypatch, server, reached, ask
     assert "sk-loop" in paid_for_with
 
 
+def test_a_busy_model_is_waited_for_where_no_other_is_standing_by(file_router, server, monkeypatch):
+    monkeypatch.setattr("nbroute.providers.retries._BESIDE_ANOTHER", -1)
+    router, busy = file_router(), set()
+
+    def first_busy(sent):
+        key = (sent["model"], sent["messages"][-1]["content"])
+        if key in busy:
+            return Reply()
+        busy.add(key)
+        return Reply(status=429, error="busy", headers={"retry-after": "0"})
+
+    server.handler = first_busy
+    for strategy, asked in {
+        "direct": ["small", "small"],
+        "cascade": ["large", "large", "small"],
+        "parallel": ["large", "large", "small", "small"],
+    }.items():
+        router.route(f"{strategy}?", strategy=strategy, tier="LOW", checks=["no-length"])
+        assert asked == sorted(server.asked)
+        server.forget()
+
+
 # Replies that are not an answer, or only part of one
 
 
@@ -234,11 +256,14 @@ def test_an_answer_past_its_budget_is_stopped_at_once_where_money_is_reserved(
     router, server, most, limit
 ):
     for size in (most, most + 1):
-        server.reply(chunks=["😀😁" * (size // 2) + "😀" * (size % 2)])
+        server.reply(chunks=["😀😁" * (size // 2) + "😀" * (size % 2)], usage=None)
         result = router.route(f"hello {size}", **limit)
-        past = f"past its budget of 64 tokens and was stopped after about {2 * size}: raise"
-        assert ("length" if size > most else "stop") == result.answer.finish_reason
-        assert (size > most) == any(past in notice for notice in result.notices)
+        past = (
+            f"'small' went on past its budget of 64 tokens and was stopped after about {2 * size}"
+        )
+        past = (f"{past}: raise max_tokens if you want more of it",)
+        told = (result.answer.finish_reason, result.notices)
+        assert (("length", past) if size > most else ("stop", ())) == told
 
 
 def test_usage_that_cannot_be_true_costs_no_answer_and_no_sum(router, server):

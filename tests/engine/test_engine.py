@@ -230,10 +230,12 @@ def test_a_stream_yields_pieces_has_the_result_at_the_end_and_is_read_once(route
 
     assert ["one ", "two"] == list(stream)
     assert "one two" == stream.result.text
-    with pytest.raises(errors.SettingsError, match="read once"):
+    with pytest.raises(errors.SettingsError, match="read once; its text is in "):
         list(stream)
+    failing = router.stream("hello again")
     with pytest.raises(errors.AuthError):
-        list(router.stream("hello again"))
+        list(failing)
+    assert "error" == failing.result.status
     with pytest.raises(errors.SettingsError, match="cannot be streamed"):
         router.stream("hello", strategy="cascade")
     with pytest.raises(errors.SettingsError, match="use route, not stream"):

@@ -66,12 +66,13 @@ STORIES = {
         LOW rejected [truncation, json!] json: the key 'a' occurs twice in one object
         *MID^ ok [truncation, json, length, refusal, unsure]
         shows LOW, LOW to MID (json), MID""",
-    "cascade: short, unsure, No.": """
+    "cascade: short, unsure, no key": """
         LOW rejected [truncation, length!] length: 13 characters, wanted 20
         *MID^ ok [truncation, length, refusal, unsure!] unsure: says "I'm not sure" at character 0
-        TOP^ rejected [truncation, length!] length: 3 characters, wanted 20
+        TOP^ error [no answer!] AuthError: 401 to 'large': no key
         shows LOW, LOW to MID (length), MID, MID to TOP (unsure), TOP
-        none of 3 answers passed its checks; the best is MID's""",
+        TOP could not be asked: 401 to 'large': no key
+        none of 2 answers passed its checks; the best is MID's""",
     "cascade: short, no key, no key": """
         *LOW ok [truncation, length!] length: 13 characters, wanted 20
         MID^ error [no answer!] AuthError: 401 to 'medium': no key
@@ -249,6 +250,8 @@ def test_what_a_check_said_goes_up_with_the_prompt_and_all_of_it_is_in_the_cache
     with pytest.raises(errors.ReplayMiss):
         router.route("something else", strategy="cascade", cache="only")
     assert 2 == len(server.requests)
+    server.answer("It moves slowly, by and by.")  # enough for a long prompt above the lowest tier
+    assert "MID" == router.route(HARD * 10, strategy="cascade").tier
 
 
 def test_a_self_rating_and_logprobs_are_asked_for_kept_and_not_shown(router, server):

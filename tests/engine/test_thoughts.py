@@ -6,6 +6,7 @@ import pytest
 
 from nbroute.errors import BadReply
 from nbroute.storage.ledger import SqliteLedger
+from nbroute.types import Text, Thinking
 
 THOUGHT = "The capital of France? Paris, surely."
 
@@ -14,10 +15,6 @@ THOUGHT = "The capital of France? Paris, surely."
 def router(make_router, tmp_path):
     with SqliteLedger(tmp_path / "ledger.sqlite", store_text=True) as ledger:
         yield make_router(ledger=ledger)
-
-
-def in_pieces(text, size):
-    return [text[place : place + size] for place in range(0, len(text), size)]
 
 
 @pytest.mark.parametrize(
@@ -38,20 +35,33 @@ def in_pieces(text, size):
         ("  \n Paris.",) * 2 + ("",),
     ],
 )
-@pytest.mark.parametrize("size", [1, 1000])
-@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("size", [1, 1000, None])
 def test_a_thought_at_the_head_is_no_part_of_the_answer(  # noqa: PLR0917 - a table
-    server, router, said, answer, thought, size, stream
+    server, router, said, answer, thought, size
 ):
-    server.reply(text=said, chunks=in_pieces(said, size), usage=None)
-    shown = []
-    result = router.route("Capital of France?", stream=stream, observe=shown.append)
+    pieces = [said[place : place + size] for place in range(0, len(said), size)] if size else None
+    server.reply(text=said, chunks=pieces, usage=None)
+    seen = []
+    result = router.route("Capital of France?", stream=size is not None, observe=seen.append)
 
     assert (result.text, result.reasoning) == (answer, thought)
     assert router.ledger.rows()[-1]["reasoning"] == (thought or None)
     assert result.answer.output_tokens >= len(THOUGHT if thought == THOUGHT else answer) // 4
-    if stream and not said.startswith(THOUGHT):
-        assert "".join(event.text for event in shown if hasattr(event, "text")) == answer
+    if size and not said.startswith(THOUGHT):
+        assert "".join(event.text for event in seen if isinstance(event, Text)) == answer
+        assert (Thinking() in seen) == (bool(thought) and size == 1)
+
+
+def test_the_marks_of_a_thought_are_those_of_many_models(server, router):
+    words = ("think", "thinking", "thought", "reason", "reasoning")
+    tags = ["seed:think", *(tag for word in words for tag in (word, word.title(), word.upper()))]
+    marks = {f"<{tag}>": f"</{tag}>" for tag in tags} | {"[THINK]": "[/THINK]"}
+    marks |= {"<|begin_of_thought|>": "<|end_of_thought|>"}
+    marks |= {"<|channel|>analysis<|message|>": "<|channel|>final<|message|>"}
+    for begin, end in marks.items():
+        server.reply(text=f"{begin}Hm.{end}Paris.")
+        result = router.route(begin)
+        assert ("Paris.", "Hm.") == (result.text, result.reasoning)
 
 
 @pytest.mark.parametrize("stream", [True, False])
@@ -65,23 +75,32 @@ def test_a_thought_in_a_field_of_its_own(server, router, stream):
         assert (result.text, result.reasoning) == ("Paris.", THOUGHT)
 
 
-@pytest.mark.parametrize(
-    ("finish", "cure"), [("length", "raise max_tokens"), ("stop", "reasoning parser")]
-)
+@pytest.mark.parametrize("finish", ["length", "stop"])
 @pytest.mark.parametrize("told", [{"reasoning_content": THOUGHT}, {"content": f"<think>{THOUGHT}"}])
 @pytest.mark.parametrize("stream", [True, False])
-def test_nothing_but_a_thought_is_no_answer(  # noqa: PLR0917 - a table
-    server, router, told, finish, cure, stream
-):
+def test_nothing_but_a_thought_is_no_answer(server, router, told, finish, stream):
     body = bodies(told, stream, finish)
     server.reply(body=body, content_type="text/event-stream" if stream else None)
 
-    with pytest.raises(BadReply, match=f"only its reasoning.*{cure}") as raised:
+    with pytest.raises(BadReply) as raised:
         router.route("Capital of France?", tier="MID", stream=stream)
+    cures = {"length": ": its budget of 256 tokens is used up, raise max_tokens"}
+    cures["stop"] = (
+        " (finish_reason 'stop'): ask again, raise max_tokens, or see whether the server's "
+        "reasoning parser takes the answer for a thought"
+    )
+    assert f"'medium' gave no answer, only its reasoning{cures[finish]}" == str(raised.value)
     spent = raised.value.result.attempts[-1]
-    assert spent.reasoning == THOUGHT
-    assert spent.output_tokens > 0
+    assert (spent.reasoning, spent.output_tokens) == (THOUGHT, 30)
     assert spent.cost_usd > 0
+
+
+def test_a_thought_may_be_long_but_not_without_end(server, router):
+    for size, finish in ((600_042, "stop"), (600_048, "length")):
+        told = {"reasoning_content": "x" * size, "content": "Paris."}
+        server.reply(body=bodies(told, True), content_type="text/event-stream")
+        result = router.route("Capital of France?", max_tokens=1, cache="off")
+        assert finish == result.answer.finish_reason
 
 
 def test_what_is_read_of_an_answer_is_read_without_its_thought(server, router):
