@@ -10,13 +10,14 @@ import socket
 import sqlite3
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+
+from waiting import until
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or "/usr/bin/chromium"
 FLAGS = [
@@ -143,22 +144,18 @@ def jupyterlab(folder: Path, **extra: str) -> Iterator[str]:
         )
         try:
             url = f"http://127.0.0.1:{port}"
-            _await_server(url, server)
+            until(lambda: server.poll() is not None or _answers(url))
             yield url
         finally:
             server.terminate()
             server.wait(timeout=20)
 
 
-def _await_server(url: str, server: subprocess.Popen[bytes]) -> None:
-    for _ in range(300):
-        if server.poll() is not None:
-            raise RuntimeError("the server stopped; see its log in the folder")
-        with contextlib.suppress(OSError):
-            urllib.request.urlopen(f"{url}/api", timeout=1).close()  # noqa: S310 - our own server
-            return
-        time.sleep(0.2)
-    raise TimeoutError("the server did not come up in a minute")
+def _answers(url: str) -> bool:
+    with contextlib.suppress(OSError):
+        urllib.request.urlopen(f"{url}/api", timeout=1).close()  # noqa: S310 - our own server
+        return True
+    return False
 
 
 @contextlib.contextmanager
@@ -187,15 +184,11 @@ def another(page: Any, width: int = 1400, height: int = 1000) -> Iterator[Any]:
 
 def open_notebook(page: Any, url: str, name: str) -> None:
     """Open the notebook and wait until its kernel is connected."""
-    _open(page, f"{url}/lab/tree/{name}?reset")
+    open_page(page, f"{url}/lab/tree/{name}?reset")
 
 
-def open_in_notebook7(page: Any, url: str, name: str) -> None:
-    """The same in Notebook 7, where a notebook is a page."""
-    _open(page, f"{url}/notebooks/{name}")
-
-
-def _open(page: Any, address: str) -> None:
+def open_page(page: Any, address: str) -> None:
+    """The same by the address of a page; in Notebook 7, a notebook is one."""
     page.goto(address)
     page.wait_for_selector(".jp-NotebookPanel-notebook .jp-Cell", timeout=60_000)
     page.evaluate(KERNEL_READY)

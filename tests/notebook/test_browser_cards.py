@@ -40,16 +40,9 @@ def test_escalate_streams_the_next_tiers_answer_in_place_twice_in_a_row(page, no
     assert "\n\nbefore: MEDIUM" in "".join(first["data"]["text/plain"])
     assert "" == "".join(controls["data"]["text/plain"])
 
-
-def test_shift_enter_on_escalate_runs_the_cell_again_and_does_not_escalate(page, notebooks):
-    cell = notebooks.run("%%route -t SIMPLE\nName three uses of a paper clip.")
-    button(cell, "Escalate to MEDIUM").click()
-    button(cell, "Escalate to COMPLEX").wait_for()
-
-    page.keyboard.press("Shift+Enter")
-
+    page.keyboard.press("Shift+Enter")  # runs the cell again, and does not escalate
     button(cell, "Escalate to MEDIUM").wait_for()
-    assert 0 == notebooks.rows("SELECT count(*) FROM attempts WHERE tier = 'COMPLEX'")[0][0]
+    assert [] == notebooks.rows("SELECT * FROM attempts WHERE tier = 'FRONTIER'")
 
 
 def test_run_at_a_tier_and_compare_and_stop_while_they_run(notebooks):
@@ -139,7 +132,7 @@ WATCH = """() => {
 
 
 def open_watched(page, url, name):
-    lab.open_in_notebook7(page, url, name)
+    lab.open_page(page, f"{url}/notebooks/{name}")
     page.evaluate(WATCH)
 
 

@@ -217,7 +217,7 @@ def test_the_slider_moved_by_keyboard_redraws_cost_and_tiers(panel):
 
 def test_apply_this_has_the_session_go_on_with_it(panel):
     slider, apply = panel.get_by_role("slider"), panel.get_by_role("button", name="Apply this")
-    for key, away, threshold in (("End", "Home", "100"), ("Home", "End", "0")):
+    for key, away in (("End", "Home"), ("Home", "End")):
         slider.press(key)
         apply.click()
         panel.get_by_text("applied for this session").wait_for()
@@ -225,7 +225,6 @@ def test_apply_this_has_the_session_go_on_with_it(panel):
         slider.press(away)
         apply.wait_for()
         at(panel, slider, key, IN_FORCE)
-        assert threshold == panel.get_by_role("spinbutton").input_value()
 
 
 def test_ladder_classifier_and_cache_are_labelled_and_an_error_goes_again(panel):

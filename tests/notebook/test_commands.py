@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from cells import desk_of, error_of, run
@@ -115,25 +116,10 @@ def test_prices_say_how_old_they_are_and_how_to_renew_them(shell):
     assert "pip install -U genai-prices" in text
 
 
-@pytest.fixture
-def typed(monkeypatch):
-    """Has a person type that where nobody sees it."""
-
-    def set_to(answer):
-        def ask(prompt=""):
-            if isinstance(answer, BaseException):
-                raise answer
-            return answer
-
-        monkeypatch.setattr(getpass, "getpass", ask)
-
-    return set_to
-
-
-def test_a_key_is_kept_in_this_kernel_alone_until_it_is_forgotten(shell, typed):
+def test_a_key_is_kept_in_this_kernel_alone_until_it_is_forgotten(shell, monkeypatch):
     run(shell, "%%route\nhello")
     session = desk_of(shell).router.session
-    typed(f" {KEY}\n")
+    monkeypatch.setattr(getpass, "getpass", Mock(side_effect=[f" {KEY}\n"]))
 
     text, _ = run(shell, "%route key openrouter")
     router = desk_of(shell).router
@@ -152,19 +138,18 @@ def test_a_key_is_kept_in_this_kernel_alone_until_it_is_forgotten(shell, typed):
     assert desk_of(shell).router.settings.providers[0].api_key is None
 
 
-def test_a_key_is_never_repeated_and_where_none_can_be_typed_the_line_says_so(shell, typed):
+def test_a_key_is_never_repeated_and_where_none_can_be_typed_the_line_says_so(shell, monkeypatch):
+    typed = ["  ", KeyboardInterrupt(), "two words", StdinNotImplementedError()]
+    monkeypatch.setattr(getpass, "getpass", Mock(side_effect=typed))
     told = error_of(shell, f"%route key {KEY}")
     assert KEY not in told
     assert "openrouter, openai, anthropic" in told
 
-    for answer in ("  ", KeyboardInterrupt()):
-        typed(answer)
+    for _ in range(2):
         assert "nothing has changed" in run(shell, "%route key openai")[0]
-    typed("two words")
     told = error_of(shell, "%route key OpenAI")
     assert "copy it again" in told
     assert "two words" not in told
-    typed(StdinNotImplementedError())
     assert "environment variable OPENAI_API_KEY" in error_of(shell, "%route key OpenAI")
     assert "simulated" == desk_of(shell).router.settings.profile
 

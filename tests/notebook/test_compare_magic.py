@@ -54,18 +54,16 @@ def test_a_static_comparison_is_one_output_which_later_cells_show_again(static):
 
 def test_tiers_come_among_the_options_and_the_rest_is_read_as_of_a_routed_cell(shell):
     shell.user_ns |= {"city": "Paris", "x": "gone"}
-    options = '--max-tokens 50 FRONTIER --system "cost $x {x}"'
-    prompt = "# NBVAL_IGNORE_OUTPUT\nIs {{city}} {x} $x?"
+    options = '--max-tokens 50 FRONTIER --system "cost $x {x}" -q -o kept'
 
-    _, done = run(shell, f"%%route_compare SIMPLE,COMPLEX {options}\n{prompt}")
+    text, done = run(shell, f"%%route_compare SIMPLE,COMPLEX {options}\nIs {{{{city}}}} {{x}} $x?")
 
-    assert "Is Paris {x} $x?" == done.result.prompt
-    assert ["SIMPLE", "COMPLEX", "FRONTIER"] == [c.contender.name for c in done.result.columns]
-    asked = {(c.result.options.max_tokens, c.result.options.system) for c in done.result.columns}
-    assert {(50, "cost $x {x}")} == asked
-    text, done = run(shell, "%%route_compare -q -o kept SIMPLE MEDIUM\nhello")
     assert ("", None) == (text.strip(), done.result)
-    assert 2 == len(shell.user_ns["kept"].columns)
+    kept = shell.user_ns["kept"]
+    assert "Is Paris {x} $x?" == kept.prompt
+    assert ["SIMPLE", "COMPLEX", "FRONTIER"] == [one.contender.name for one in kept.columns]
+    asked = {(c.result.options.max_tokens, c.result.options.system) for c in kept.columns}
+    assert {(50, "cost $x {x}")} == asked
 
 
 def test_a_dry_run_sends_nothing_and_says_what_it_would_cost_and_refuse(shell):
@@ -202,22 +200,6 @@ def test_answers_stream_side_by_side_and_blind_ones_are_hidden_until_all_have_co
     _, _, pages = card_on(routed, blind=True)
     assert all("How can I help" not in page for page in pages[:-1])
     assert "blind: 0 of 2 answers have arrived" in pages[0]
-
-
-def test_a_vote_by_the_magic_is_shown_a_click_changes_it_and_another_takes_it_back(routed):
-    card, twin, pages = card_on(routed)
-    card.vote("simple")
-    assert "your vote: SIMPLE is good enough" in twin.html
-
-    twin.act("vote", "MEDIUM", "")
-
-    assert ["SIMPLE", "MEDIUM"] == [label.needed for label in routed.ledger.labels()]
-    assert ["false", "true"] == re.findall(r'data-do="vote".*?aria-pressed="(\w+)"', twin.html)
-    assert '<span role="status">your vote: MEDIUM is good enough</span>' in twin.html
-    assert "your vote: MEDIUM" in pages[-1]
-    twin.act("vote", "MEDIUM", "")
-    assert "vote removed" in twin.html
-    assert routed.labels().empty
 
 
 def test_a_vote_that_cannot_be_written_is_shown_and_the_screen_says_so(routed, monkeypatch):

@@ -96,12 +96,13 @@ def test_a_text_keeps_its_question_mark(shell, monkeypatch):
 
 
 def test_help_needs_no_cell_body(shell):
-    for cell in ("%%route -h", "%%route?"):
-        assert "--max-cost" in run(shell, cell)[0]
-    for cell in ("%%route_compare -h", "%%route_compare?"):
-        assert "--blind" in run(shell, cell)[0]
-    for line in ("%route?", "?%route", "%route -h"):
-        assert "%route spend" in run(shell, line)[0]
+    for said, cells in {
+        "--max-cost": ("%%route -h", "%%route?"),
+        "--blind": ("%%route_compare -h", "%%route_compare?"),
+        "%route spend": ("%route?", "?%route", "%route -h"),
+    }.items():
+        for cell in cells:
+            assert said in run(shell, cell)[0]
 
 
 def test_other_cells_are_left_to_ipython(shell):
