@@ -91,8 +91,6 @@ class RatingFilter:
     def feed(self, piece: str) -> str:
         """The text that can be shown now."""
         self._held += piece
-        if not self._held or self._held.isspace():
-            return ""
         seen = self._before + self._held
         begins = (begin.end() for begin in _BEGINNING.finditer(seen))
         held = next((place for place in begins if _may_be_rating(seen[place:])), len(seen))

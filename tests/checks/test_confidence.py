@@ -21,6 +21,7 @@ from nbroute.types import Options, Verdict
         ("logprob", log(0.81), True, ""),
         ("logprob", log(0.79), False, "its tokens had a mean probability of 0.79, wanted 0.8"),
         ("logprob=0.9", log(0.89), False, "its tokens had a mean probability of 0.89, wanted 0.9"),
+        ("logprob=1", 0.5, True, ""),
         ("logprob", nan, True, "the endpoint gives no log-probabilities"),
         ("logprob=0.9", None, True, "the endpoint gives no log-probabilities"),
     ],
@@ -29,7 +30,7 @@ def test_a_confidence_is_held_against_the_threshold(reply, check, value, passed,
     name = check.partition("=")[0]
     (verdict,) = judge(reply(**{name: value}), wanted(Options(checks=(check,))))
 
-    score = value if name == "rating" else None if "gives no" in reason else exp(value)
+    score = value if name == "rating" else None if "gives no" in reason else exp(min(value, 0))
     assert Verdict(passed, name, reason, score=score) == verdict
 
 
@@ -50,10 +51,11 @@ UNRATED = [
         ("Paris.\nConfidence: 8", "Paris.", 8),
         ("Paris.\n\n**Confidence:** 8/10\n", "Paris.", 8),
         ("Paris.\nConfidence (1-10): 8", "Paris.", 8),
+        ("Paris.\nConfidence (1 to 10): 1", "Paris.", 1),
         ("Paris. I'd rate my confidence 8 out of 10.", "Paris.", 8),
         ("Paris. I’d rate my confidence in this answer as a 9.", "Paris.", 9),
         ("Paris.\n- **Confidence level**: 7.5 (I know it well.)", "Paris.", 7.5),
-        ("Paris.\nConfidence: 90%", "Paris.", 9),
+        ("Paris.\nConfidence: 90,5%", "Paris.", 9.05),
         ("Paris.\nConfidence: 4/5", "Paris.", 8),
         ("Paris.\nConfidence: 8/0", "Paris.", None),
         ("Paris.\nKonfidenz: 8 von 10", "Paris.", 8),
@@ -81,3 +83,8 @@ def test_a_rating_is_taken_out_of_the_answer_and_no_letter_of_it_is_shown_in_a_s
     feed = RatingFilter().feed
     words = ("The capital", " is Paris", ".\n", "Confidence", " grows")
     assert ["The capital", " is Paris", ".", "", "\nConfidence grows"] == [*map(feed, words)]
+    assert RatingFilter().feed("Confidence of the " * 20)  # too long for one
+    assert RATING_INSTRUCTION == (
+        "Also rate your confidence that the answer is right, from 1 to 10, on a last line of its "
+        "own: Confidence: N"
+    )

@@ -35,8 +35,8 @@ def test_good_answers_about_doubt_pass_and_refusals_and_doubts_in_ten_languages_
             for said in ["I’m not Sure", *(f"I{mark}m not sure" for mark in "'ʼ＇´")]
         ],
         ("I don't know isotopes well.", {}, "unsure", "says \"I don't know\" at character 0"),
-        ("Ann: Hm.\nBen: No.\n`Hm.` I don't know.", {}, "unsure",
-         "says \"I don't know\" at character 24"),
+        ("Oh.\nAnn: Hm.\nBen: No.\n`Hm.` I don't know.", {}, "unsure",
+         "says \"I don't know\" at character 28"),
         ("Well, the first thing to do is", {"finish_reason": "content_filter"}, "refusal",
          "stopped by the endpoint's content filter"),
         ("I don't", {"finish_reason": "length"}, "truncation", "cut off by the token budget"),
@@ -54,7 +54,7 @@ def test_the_verdict_says_what_was_seen_and_where(failing, text, more, check, re
 
 
 MARKS = ['"{}"', "“{}”", "„{}“", "«{}»", "‘{}’", "「{}」", "`{}`"]
-MARKS += ["\n```\n{}\n```\n", "\n> {}\n", "\n| {} |\n"]
+MARKS += ["\n```\n{}\n```\n", "\n> {}\n", "\n| {} |\n", "\n— {}\n", "\n“{}\n", "_{}_"]
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,10 @@ MARKS += ["\n```\n{}\n```\n", "\n> {}\n", "\n| {} |\n"]
 def test_what_is_quoted_or_in_code_or_in_a_table_is_not_the_answers_own(failing, quoted):
     assert failing(f"The usual words are: {quoted} They are honest.") is None
     assert failing("我不知道的意思是没有答案，这句话很常用。") is None
-    for own in ("It is these. I don't know. That is honest.", "It is old and I don't know why."):
+    for own in (
+        *("It is these! I don't know. That is honest.", "It is old and I don't know why."),
+        *("1. I don't know.", 'It is "so.\r\n\r\nI don\'t know.\r\n\r\nIt is so".'),
+    ):
         assert failing(own) is not None
 
 
@@ -81,7 +84,8 @@ def test_words_in_another_voice_count_only_where_they_refuse_the_task(failing):
     assert "refusal" == failing("I'm sorry, but I can't write that story.", prompt).check
     assert failing("I must go to see it now. Ben says, I don't know where it is.") is None
     assert failing("Anna: I don't know. She sighs.\nBen: It is late, let us go.") is None
-    for label in ("Answer", "Note", "Summary", "Antwort"):  # not a speaker of a play
+    labels = "Answer Response Note Summary Conclusion Explanation Antwort"
+    for label in labels.split():  # not a speaker of a play
         assert failing(f"Anna: It is late.\n{label}: I don't know what she means.") is not None
 
 
