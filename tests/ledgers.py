@@ -58,6 +58,6 @@ def stored(path, query="SELECT id FROM attempts ORDER BY rowid"):
 def python(code, *arguments):
     """A process that runs the code and finds this module, with pipes to and from it."""
     command = [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)]
-    pipes = dict.fromkeys(("stdin", "stdout"), subprocess.PIPE)
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
     environ = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     return subprocess.Popen(command, env=environ, text=True, **pipes)

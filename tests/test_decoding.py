@@ -26,12 +26,10 @@ def test_what_cannot_be_read_is_a_value_error_in_words():
 @pytest.mark.parametrize(
     ("pieces", "text"),
     [
-        (["\ud83d", "\ude00!"], "😀!"),
         (["a\ud83d", "", "\ude00\ud83d", "\ude00"], "a😀😀"),
         (["\ud83d", "b"], "\ufffdb"),
         (["\ude00", "c"], "\ufffdc"),
         (["\udcf0\udc9f", "\udc98\udc80."], "😀."),
-        (["\udcf0", "\udc9f", "\udc98", "\udc80"], "😀"),
         (["\udce2\udc98", "x", "\udcff"], "\ufffdx\ufffd"),
     ],
 )
@@ -58,7 +56,6 @@ WRONG = {
         "number will do.",
         "TAKES = 'x'\nfits = check = len": "its check cannot be used; write check(reply, value), "
         "as it has TAKES, or leave TAKES and fits out.",
-        "x = (": " cannot be imported: SyntaxError: ",
         "\nraise ValueError('no')": " cannot be imported: ValueError: no at line 2",
     }),
     "classify/registry.py": ("classify.more", {
@@ -72,7 +69,6 @@ WRONG = {
     }),
     "notebook/commands/__init__.py": ("notebook.commands", {
         "": "it has no command; write @command()",
-        f"{COMMAND}@command\ndef count(desk, rest): ...": "it has no command; write @command()",
         f"{COMMAND}@command()\ndef count(rest): ...": "write count(desk, rest)",
         f"{COUNTS} ...": "count has no docstring",
         f"{COUNTS}\n    'Count.'\n{COUNTS}\n    'Count.'": "the name 'count' is taken",

@@ -26,16 +26,12 @@ SPACE = {
     "_": "the last output",
 }
 FILLED = {
-    "Hello {{name}}!": "Hello Ada!",
     "{{ name }} and {{name}}": "Ada and Ada",
     '{{d["key"]}} {{ d[ "two words" ] }} {{d[3]}}': "7 yes three",
-    "{{d['key']}}": "7",
     "{{items[-1]}}{{items[0]}}": "ca",
     "{{row.city}} {{ row . tags[1] }}": "Paris y",
-    "{{größe}}": "5",
     "{{nan}} {{none}}": "nan None",
     "{{_}}": "the last output",
-    "${{name}}": "$Ada",
     "{{{name}}}": "{Ada}",
     # a backslash keeps the braces, and what a value holds is not looked up again
     r"\{{name}}": "{{name}}",
@@ -59,11 +55,10 @@ def test_braces_that_are_not_a_look_up_stay_as_they_are():
     assert KEPT == [interpolate(prompt, SPACE) for prompt in KEPT]
 
 
-EXPRESSIONS = ["{{ name | upper }}", "{{ name.upper() }}", "{{len(name)}}", "{{größe + 1}}"]
-EXPRESSIONS += ["{{items[0:2]}}", "{{items[größe]}}", "{{first name}}", "{{__builtins__}}"]
+EXPRESSIONS = ["{{ name | upper }}", "{{ name.upper() }}", "{{größe + 1}}", "{{__builtins__}}"]
 ALLOWED = r"not evaluated.*\{\{df.shape\[0\]\}\}.*\\\{\{"
 REFUSED = {
-    **dict.fromkeys([*EXPRESSIONS, "{{name if name else 1}}"], ALLOWED),
+    **dict.fromkeys(EXPRESSIONS, ALLOWED),
     "{{name.__class__}}": "'__class__' is private",
     "{{nmae}}": r"\{\{nmae\}\}: no variable 'nmae' here; did you mean 'name'\?",
     "{{row.citty}}": r"SimpleNamespace has no 'citty'; did you mean 'city'\?",
@@ -94,9 +89,6 @@ def test_a_small_table_shows_whole_and_what_is_left_out_of_a_long_value_is_said(
     assert "... and 950 more rows of 1000" == shown[-1]
     left_out = "\n(numpy leaves out most of the 2,500 values here)"
     assert interpolate("{{array}}", space).endswith(left_out)
-    space["series"], space["index"] = frame["n"].repeat(2), pd.Index(map(str, range(500)))
-    assert "... and 50 more rows of 100" in interpolate("{{series}}", space)
-    assert "(pandas leaves out most of the 500 values" in interpolate("{{index}}", space)
     for value in (list(range(5_000)), np.arange(900), "a ... b", np.array(["wait ... what"] * 20)):
         assert str(value) == interpolate("{{value}}", {"value": value})
 
@@ -122,12 +114,10 @@ def test_a_cells_prompt_is_its_text_without_nbvals_marks_and_must_not_be_empty()
 USERS = SPACE | {"city": "Rome", "price": 1.5, "x": 1, "math": re}
 USERS |= {"In": [], "exit": print, "get_ipython": print}
 MEANT = {
-    "Is {city} big?": "{{city}}",
     "{city}": "{{city}}",
     "City: {city}.\n\n({name})": "{{city}} and {{name}}",
     "<doc>{name}</doc> **{city}**": "{{name}} and {{city}}",
     "It costs {price:.2f}, {name!r}": "{{price}} and {{name}}",
-    "{price:,} or {name!s:>10}": "{{price}} and {{name}}",
     '{d["key"]} of {row.city}': '{{d["key"]}} and {{row.city}}',
     "```\n{x}\n```\nfor {name}": "{{name}}",
 }
@@ -146,9 +136,7 @@ greeting = f"Hello {city}!"
 `{city}`
 {"name": {name}}
 {x, name}
-f({x})
 <p value={name}>
-/users/{name}/posts
 ${name} #{name} %{name} @{name}
 \frac{x}{name} x_{x} {x}^2 $\{x\}$
 $$ {x} $$ \( {x} \)

@@ -11,49 +11,41 @@ from nbroute.errors import SettingsError
 from nbroute.providers.simulated import MODELS
 from nbroute.types import Ladder, Price, Target, Tier
 
+#: By its name, a ladder's default tier and the tiers with their token budgets.
+PRESETS = {
+    "two-tier": ("cheap", {"cheap": 1024, "expensive": 4096}),
+    "three-tier": ("mid", {"fast": 1024, "mid": 4096, "power": 8192}),
+    "four-tier": ("MEDIUM", {"SIMPLE": 256, "MEDIUM": 1024, "COMPLEX": 4096, "FRONTIER": 16384}),
+}
+
 
 @pytest.mark.parametrize("name", ladders.LADDERS)
 @pytest.mark.parametrize("provider", ladders.PROVIDERS)
-def test_a_preset_is_valid_and_each_tier_costs_no_less_and_has_words_of_its_own(name, provider):
+def test_a_preset_is_the_articles_and_each_tier_costs_no_less_and_has_words_of_its_own(
+    name, provider
+):
     ladder = ladders.preset(name, provider)
     kind = provider if provider in ("local", "simulated") else "remote"
 
     ladders.validate(ladder)
+    tokens = {one.name: one.max_tokens for one in ladder.tiers}
+    assert kind == "local" or PRESETS[name] == (ladder.default, tokens)
     assert len(ladder.tiers) == len({tier.system for tier in ladder.tiers})
     assert len(ladder.tiers) == len({tier.description for tier in ladder.tiers})
     for below, above in pairwise([pricing.price_of(t, t.model, kind) for t in ladder.tiers]):
         assert below.input <= above.input
         assert below.output <= above.output
-    if kind == "remote":
-        models = [(tier, model) for tier in ladder.tiers for model in tier.models]
-        assert [] == [m for tier, m in models if not pricing.price_of(tier, m, "remote")]
-
-
-@pytest.mark.parametrize(
-    ("name", "tiers", "default", "budgets"),
-    [
-        ("two-tier", "cheap expensive", "cheap", (1024, 4096)),
-        ("three-tier", "fast mid power", "mid", (1024, 4096, 8192)),
-        ("four-tier", "SIMPLE MEDIUM COMPLEX FRONTIER", "MEDIUM", (256, 1024, 4096, 16384)),
-    ],
-)
-def test_a_preset_has_the_articles_tiers_token_budgets_and_simulated_prices(
-    name, tiers, default, budgets
-):
-    ladder, simulated = ladders.preset(name, "openai"), ladders.preset(name, "simulated").tiers
-
-    assert (tuple(tiers.split()), default) == (ladder.names, ladder.default)
-    assert budgets == tuple(tier.max_tokens for tier in ladder.tiers)
-    hosted, local = (ladders.preset(name, one).tiers for one in ("openrouter", "local"))
-    assert [f"openrouter:{tier.model}" for tier in hosted] == [tier.reference for tier in local]
-    assert {"SmolLM2-135M-Instruct"} == {tier.model for tier in local}
+    models = [(tier, model) for tier in ladder.tiers for model in tier.models]
     prices = ladders.SIMULATED_PRICES
-    assert {model for tier in simulated for model in tier.models} <= set(prices) == set(MODELS)
-    assert [prices[tier.model] for tier in simulated] == [tier.price for tier in simulated]
-    with pytest.raises(SettingsError, match=r"'for-tier'.*did you mean 'four-tier'"):
-        ladders.preset("for-tier", "openai")
-    with pytest.raises(SettingsError, match=r"'openruter'.*did you mean 'openrouter'"):
-        ladders.preset(name, "openruter")
+    if kind == "remote":
+        assert [] == [m for tier, m in models if not pricing.price_of(tier, m, "remote")]
+    elif kind == "simulated":
+        assert {model for _, model in models} <= set(prices) == set(MODELS)
+        assert [prices[tier.model] for tier in ladder.tiers] == [one.price for one in ladder.tiers]
+    else:
+        hosted = ladders.preset(name, "openrouter").tiers
+        assert [f"openrouter:{one.model}" for one in hosted] == [o.reference for o in ladder.tiers]
+        assert {"SmolLM2-135M-Instruct"} == {model for _, model in models}
 
 
 @pytest.mark.parametrize(
@@ -79,8 +71,6 @@ BAD_PRICE = Price(Decimal(1), Decimal("NaN"))
     ("changes", "said"),
     [
         ({"name": " "}, "empty name"),
-        ({"model": ""}, "empty model"),
-        ({"provider": ""}, "empty provider"),
         ({"fallbacks": ("x", "")}, "empty fallback"),
         ({"max_tokens": 0}, "max_tokens 0"),
         ({"effort": "hihg"}, "the effort 'hihg'; did you mean 'high'"),
@@ -92,6 +82,9 @@ BAD_PRICE = Price(Decimal(1), Decimal("NaN"))
     ],
 )
 def test_a_ladder_that_cannot_be_used_is_refused(changes, said):
+    for name, provider in (("for-tier", "openai"), ("two-tier", "openia")):
+        with pytest.raises(SettingsError, match=r"did you mean '(four-tier|openai)'"):
+            ladders.preset(name, provider)
     with pytest.raises(SettingsError, match="no tiers"):
         ladders.validate(Ladder("mine", (), "small"))
     more = [SMALL] if changes == {"name": "Small"} else []

@@ -8,7 +8,6 @@ import pytest
 
 import nbroute
 from nbroute import errors
-from nbroute.types import RouteResult
 
 PUBLIC = """
     Attempt Batch Decision Embedder Event Ladder Options Price Provider Reply Request
@@ -30,27 +29,9 @@ def test_the_public_names_are_these_and_each_can_be_had():
     assert all(getattr(nbroute, name) is not None for name in PUBLIC.split())
     with pytest.raises(AttributeError, match="no attribute 'Ruter'"):
         _ = nbroute.Ruter
-
-
-def test_every_error_is_an_nbroute_error_and_there_are_these():
     found = [n for n, v in vars(errors).items() if inspect.isclass(v) and n[0] != "_"]
-
     assert sorted(n for n in found if n != "Any") == ERRORS.split()
     assert all(issubclass(getattr(errors, name), errors.NbrouteError) for name in ERRORS.split())
-
-
-def test_the_router_has_these_methods_and_each_says_what_it_does():
-    found = [name for name in dir(nbroute.Router) if not name.startswith("_")]
-
-    assert sorted(set(found) - {"parts", "settings"}) == ROUTER.split()
+    methods = [name for name in dir(nbroute.Router) if not name.startswith("_")]
+    assert sorted(set(methods) - {"parts", "settings"}) == ROUTER.split()
     assert all(getattr(nbroute.Router, name).__doc__ for name in ROUTER.split())
-
-
-ARTICLES = """
-    text tier model cost_usd cost_source usage latency_ms escalated cached decision attempts"""
-
-
-def test_a_result_has_what_the_articles_result_has():
-    names = {name for name in dir(RouteResult) if not name.startswith("_")}
-
-    assert {*ARTICLES.split()} <= names

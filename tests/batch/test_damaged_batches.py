@@ -63,14 +63,11 @@ def test_changed_bytes(tmp_path, batches, suffix):
     "change",
     [
         "UPDATE rows SET prompt = X'ff'",
-        "UPDATE rows SET text = CAST(X'ff' AS TEXT)",
         "UPDATE rows SET cost_usd = 1e999",
         "UPDATE rows SET status = 'wonderful'",
         "UPDATE rows SET place = -1 - place",
         "UPDATE rows SET data = 'NESTED'",
         "UPDATE about SET value = 'NESTED'",
-        "UPDATE rows SET data = '{'",
-        "UPDATE about SET value = ''",
         "UPDATE OR REPLACE migrations SET name = 'm999_later'",
         "ALTER TABLE rows RENAME COLUMN data TO date",
         "DROP TABLE rows",
@@ -100,17 +97,3 @@ def test_a_forged_parquet_file(tmp_path, batches, column, value):
     for about in (NESTED.encode(), b"\xff", b"[1]"):
         pq.write_table(table.replace_schema_metadata({b"nbroute": about}), path)
         assert not resumed(path)
-
-
-def test_a_grid_with_a_damaged_file(tmp_path):
-    def compared():
-        with contextlib.closing(Router(profile="simulated")) as router:
-            router.compare(PROMPTS, tiers=["SIMPLE"], to=tmp_path / "grid", progress=False)
-
-    compared()
-    path = tmp_path / "grid" / "SIMPLE.sqlite"
-    path.write_bytes(b"not a database")
-
-    with pytest.raises(SettingsError, match=path.name):
-        compared()
-    assert path.read_bytes() == b"not a database"

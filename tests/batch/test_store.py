@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
-import sys
 import threading
 from collections import Counter
 from decimal import Decimal
@@ -14,12 +11,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from ledgers import python
 from loopback import Reply, prompt_of
 
 from nbroute.batch import map_prompts
 from nbroute.errors import SettingsError
-
-ROOT = Path(__file__).parents[2]
 
 
 def prompts_of(count):
@@ -31,7 +27,9 @@ def to(request, tmp_path):
     return tmp_path / request.param
 
 
-def test_the_same_call_does_only_what_has_no_answer(make_router, server, to):
+def test_the_same_call_does_only_what_has_no_answer_and_the_file_has_all_rows_typed(
+    make_router, server, to
+):
     broken = {"question 2", "question 5"}
 
     def handler(sent):
@@ -51,6 +49,10 @@ def test_the_same_call_does_only_what_has_no_answer(make_router, server, to):
     assert ["another", "question 2", "question 5"] == sorted(server.prompts)
     assert [f"about {one}" for one in prompts] == [row.text for row in batch]
     assert {"vendor/small-2"} == set(batch.frame()["answered_by"])
+    if to.suffix == ".parquet":
+        frame = pd.read_parquet(to)
+        assert prompts == list(frame["prompt"])
+        assert ("float64", "bool") == (frame["cost_usd"].dtype, frame["passed"].dtype)
 
 
 def test_other_options_do_not_go_into_the_same_file_and_fresh_begins_anew(router, server, to):
@@ -71,17 +73,6 @@ def test_other_options_do_not_go_into_the_same_file_and_fresh_begins_anew(router
         with pytest.raises(SettingsError, match="is not an nbroute batch"):
             map_prompts(router, ["a"], to=foreign, fresh=True)
         assert before == foreign.read_bytes()
-
-
-def test_a_parquet_file_has_all_rows_in_order_and_typed(router, server, tmp_path):
-    server.handler, to = (lambda _: Reply(text='{"n": 1}')), tmp_path / "batch.parquet"
-
-    map_prompts(router, prompts_of(30), to=to, json=True)
-
-    frame = pd.read_parquet(to)
-    assert prompts_of(30) == list(frame["prompt"])
-    assert {'{"n": 1}'} == set(frame["data"])
-    assert ("float64", "bool") == (frame["cost_usd"].dtype, frame["passed"].dtype)
 
 
 PROGRAM = """
@@ -110,13 +101,7 @@ def start(server, file_router):
     server.handler = lambda _: Reply(text="x", delay=0.02 * (not answered.release()))
 
     def started(*, with_file):
-        process = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM.replace("WITH_FILE", str(with_file))],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-        )
+        process = python(PROGRAM.replace("WITH_FILE", str(with_file)))
         for _ in range(40):
             assert answered.acquire(timeout=30)
         return process

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
@@ -76,23 +76,6 @@ def test_what_cannot_travel_to_a_process_is_refused_and_is_no_matter_to_threads(
         assert [] == map_prompts(router, prompts_of(30), executor=pool).failed()
 
 
-class AtOnce(Executor):
-    """Its calls have ended when `submit` comes back."""
-
-    def submit(self, function, /, *args, **options):
-        done = Future()
-        done.set_result(function(*args, **options))
-        return done
-
-
-def test_a_call_that_ends_while_it_is_handed_out_does_not_end_the_batch(file_router, server):
-    server.answer(replace(TEN, delay=0.2))
-
-    batch = map_prompts(file_router(), prompts_of(3), executor=AtOnce(), workers=1)
-
-    assert ["ok"] * 3 == [row.status for row in batch]
-
-
 def test_no_key_travels_and_a_worker_without_one_says_so(file_router, server, monkeypatch):
     router = file_router()
     monkeypatch.delenv("LOOP_API_KEY")  # the worker is started with this environment
@@ -104,9 +87,9 @@ def test_no_key_travels_and_a_worker_without_one_says_so(file_router, server, mo
     assert all("has no LOOP_API_KEY)" in row.error for row in batch)
 
 
-def test_processes_do_not_overspend_together(file_router, server, processes):
+def test_processes_do_not_overspend_a_days_budget_together(file_router, server, processes):
     server.answer(TEN)
-    router = file_router("budget_usd = 0.005")
+    router = file_router("budget_usd_per_day = 0.005")
 
     batch = map_prompts(router, prompts_of(100), executor=processes)
 
