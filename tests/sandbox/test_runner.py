@@ -9,13 +9,13 @@ import platform
 import runpy
 import signal
 import socket
-import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from ledgers import python
 from waiting import until
 
 import nbroute
@@ -76,9 +76,7 @@ NOTE = "seen = []\ndef note(x):\n    seen.append(x)\n    return x\n"
     ("code", "tests", "reason"),
     [
         ("x = (", ADDS, "SyntaxError: '(' was never closed (<answer>, line 1)"),
-        ("x = '\0'", ADDS, "SyntaxError: source code string cannot contain null bytes"),
         (GOOD, "assert add(1, 2) == 4", "AssertionError: 3 == 4 does not hold (<tests>, line 1)"),
-        (GOOD, "def test_it():\n    assert add(1, 2) == 4", "3 == 4 does not hold"),
         (GOOD, "assert add('é', '木') == 'x'", "'é木' == 'x' does not hold"),
         (NOTE, "assert note(1) < note(2)\nassert seen == [1, 2], seen", ""),
         ("def f(x: int): pass", "assert f.__annotations__ == {'x': int}", ""),
@@ -149,6 +147,30 @@ def boxed(request, monkeypatch):
 ESCAPES = (Path(__file__).parents[1] / "data" / "escapes.txt").read_text().splitlines()
 
 
+ESCAPING = """
+import ctypes, fcntl, gc, importlib, mmap, os, resource, shutil, socket, sqlite3
+import struct, subprocess
+from multiprocessing import shared_memory
+for name in ('cffi', 'pyarrow', 'pyarrow.fs'):
+    try: globals()[name.partition('.')[0]] = importlib.import_module(name)
+    except ImportError: pass
+if 'pyarrow' in globals(): pyarrow = importlib.import_module('pyarrow')
+if 'cffi' in globals(): cffi = cffi.FFI(); cffi.cdef('int open(char *, int);')
+globals().update({names!r}, __file__=os.__file__)
+libc = ctypes.CDLL(None, use_errno=True)
+def call(*numbers):
+    if libc.syscall(*numbers) < 0: raise OSError
+out = []
+for line in {escapes!r}:
+    try: eval(line)
+    except Exception: continue
+    out.append(line)
+for line in ('os.chmod(OUT, 0o777)', 'os.utime(OUT)', 'os.utime(D)'):
+    try: eval(line)
+    except OSError: pass
+"""
+
+
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="the numbers are those of x86_64")
 def test_nothing_gets_out_of_a_box(boxed, tmp_path):
     outside, before = tmp_path / "mine" / "kept.txt", 1_000_000_000
@@ -162,33 +184,16 @@ def test_nothing_gets_out_of_a_box(boxed, tmp_path):
     ):
         named.bind(f"\0nbroute-{os.getpid()}")
         named.setblocking(False)
-        code = (
-            "import ctypes, fcntl, gc, importlib, mmap, os, resource, shutil, socket, sqlite3\n"
-            "import struct, subprocess\nfrom multiprocessing import shared_memory\n"
-            "for name in ('cffi', 'pyarrow', 'pyarrow.fs'):\n"
-            "    try: globals()[name.partition('.')[0]] = importlib.import_module(name)\n"
-            "    except ImportError: pass\n"
-            "if 'pyarrow' in globals(): pyarrow = importlib.import_module('pyarrow')\n"
-            "if 'cffi' in globals(): cffi = cffi.FFI(); cffi.cdef('int open(char *, int);')\n"
-            f"OUT, D, ME, PORT = {str(outside)!r}, {str(outside.parent)!r}, {os.getpid()}, "
-            f"{server.getsockname()[1]}\nNAME, __file__ = '\\0nbroute-{os.getpid()}', os.__file__\n"
-            "libc = ctypes.CDLL(None, use_errno=True)\n"
-            "def call(*numbers):\n    if libc.syscall(*numbers) < 0: raise OSError\n"
-            f"out = []\nfor line in {ESCAPES!r}:\n"
-            "    try: eval(line)\n    except Exception: continue\n    out.append(line)\n"
-            "for line in ('os.chmod(OUT, 0o777)', 'os.utime(OUT)', 'os.utime(D)'):\n"
-            "    try: eval(line)\n    except OSError: pass\n"
-        )
+        names = {"OUT": str(outside), "D": str(outside.parent), "ME": os.getpid()}
+        names |= {"PORT": server.getsockname()[1], "NAME": f"\0nbroute-{os.getpid()}"}
+        code = ESCAPING.format(names=names, escapes=ESCAPES)
         outcome = run_tests(code, "assert not out, out", Limits(seconds=60, memory_mb=2048))
         with pytest.raises(BlockingIOError):
             named.recv(10)
     assert "" == outcome.reason
     assert [outside] == list(outside.parent.iterdir())
-    assert ("kept", mode, before) == (
-        outside.read_text(),
-        outside.stat().st_mode,
-        outside.stat().st_mtime,
-    )
+    after = outside.stat()
+    assert ("kept", mode, before) == (outside.read_text(), after.st_mode, after.st_mtime)
 
 
 def test_keys_and_what_a_project_added_are_not_there(boxed, tmp_path, monkeypatch):
@@ -204,24 +209,23 @@ def test_keys_and_what_a_project_added_are_not_there(boxed, tmp_path, monkeypatc
     assert "No module named 'mine'" in run_tests("import mine", "assert True").reason
 
 
-def test_in_a_box_there_is_a_folder_to_write_to_and_libraries_load(boxed):
-    code = (
-        "import asyncio, concurrent.futures, os, pathlib, sqlite3, tempfile\n"
-        "import numpy, pandas\n"
-        "assert os.listdir() == []\n"
-        "pathlib.Path('a').write_text('x')\n"
-        "tempfile.NamedTemporaryFile().write(b'x')\n"
-        "sqlite3.connect('c.db').execute('create table t (x)')\n"
-    )
-    tests = (
-        "assert sorted(os.listdir()) == ['a', 'c.db']\n"
-        "assert asyncio.run(asyncio.sleep(0, 3)) == 3\n"
-        "assert pandas.DataFrame({'a': [1, 2]})['a'].sum() == numpy.int64(3)\n"
-        "with concurrent.futures.ThreadPoolExecutor(2) as pool:\n"
-        "    assert list(pool.map(abs, [-1, 2])) == [1, 2]\n"
-    )
+WORK = """
+import asyncio, concurrent.futures, os, pathlib, sqlite3, tempfile
+import numpy, pandas
+assert os.listdir() == []
+pathlib.Path('a').write_text('x')
+tempfile.NamedTemporaryFile().write(b'x')
+sqlite3.connect('c.db').execute('create table t (x)')
+assert sorted(os.listdir()) == ['a', 'c.db']
+assert asyncio.run(asyncio.sleep(0, 3)) == 3
+assert pandas.DataFrame({'a': [1, 2]})['a'].sum() == numpy.int64(3)
+with concurrent.futures.ThreadPoolExecutor(2) as pool:
+    assert list(pool.map(abs, [-1, 2])) == [1, 2]
+"""
 
-    assert "" == run_tests(code, tests, Limits(seconds=60)).reason
+
+def test_in_a_box_there_is_a_folder_to_write_to_and_libraries_load(boxed):
+    assert "" == run_tests(WORK, "assert True", Limits(seconds=60)).reason
 
 
 def test_other_users_cannot_reach_its_folder_whatever_it_lets_in(boxed, tmp_path, monkeypatch):
@@ -366,31 +370,28 @@ def test_many_threads_can_test_at_once_and_leave_no_open_files_behind():
     assert before == len(list(folder.iterdir()))
 
 
-def test_ctrl_c_ends_the_process_too(tmp_path):
-    script = tmp_path / "parent.py"
-    script.write_text(
-        "import signal\n"
-        "from nbroute.sandbox import run_tests, Limits\n"
-        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "code = 'import os, time\\n'\\\n"
-        '    \'open("part", "w").write(str(os.getpid())); os.rename("part", "pid")\\n\'\\\n'
-        "    'time.sleep(600)'\n"
-        "try:\n"
-        "    run_tests(code, 'assert True', Limits(seconds=600))\n"
-        "except KeyboardInterrupt:\n"
-        "    print('stopped')\n"
-    )
-    environment = {"TMPDIR": str(tmp_path), "PYTHONPATH": str(Path(sandbox.__file__).parents[2])}
-    with subprocess.Popen(
-        [sys.executable, str(script)], stdout=subprocess.PIPE, env=environment
-    ) as parent:
-        started = until(lambda: list(tmp_path.glob("nbroute-*/answer/pid")))
-        assert processes_in(started[0].parent)
-        parent.send_signal(signal.SIGINT)
-        said = parent.communicate(timeout=60)[0]
+CTRL_C = """
+    import signal
+    from nbroute.sandbox import run_tests, Limits
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    code = "import os, time; open('part', 'w'); os.rename('part', 'here'); time.sleep(600)"
+    try:
+        run_tests(code, "assert True", Limits(seconds=600))
+    except KeyboardInterrupt:
+        print("stopped")
+"""
 
-    assert b"stopped\n" == said
-    until(lambda: not processes_in(started[0].parent))
+
+def test_ctrl_c_ends_the_process_too(tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    with python(CTRL_C) as parent:
+        (started,) = until(lambda: list(tmp_path.glob("nbroute-*/answer/here")))
+        assert processes_in(started.parent)
+        parent.send_signal(signal.SIGINT)
+        said = parent.communicate(timeout=60)
+
+    assert ("stopped\n", "") == said
+    until(lambda: not processes_in(started.parent))
     assert [] == list(tmp_path.glob("nbroute-*"))
 
 

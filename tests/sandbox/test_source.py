@@ -13,7 +13,6 @@ from nbroute.sandbox import assertions_of, code_of
 @pytest.mark.parametrize(
     ("text", "code"),
     [
-        ("```python\nx = 1\n```", "x = 1"),
         ("Sure!\n```py\nx = 1\n```\nand\n~~~Python3\ny = 2\n~~~\nDone.", "x = 1\n\ny = 2"),
         ("```python:a.py\r\nx = 1\r\n```\r\nDone.", "x = 1\r"),
         ("1. Like so:\n   ```python\n   if x:\n       y = 1\n   ```", "if x:\n    y = 1"),
@@ -24,7 +23,6 @@ from nbroute.sandbox import assertions_of, code_of
         ("```bash\nls\n```", ""),
         ("def f():\n    return 1", "def f():\n    return 1"),
         ("Paris, Rome", ""),
-        ("", ""),
     ],
 )
 def test_the_code_of_an_answer_is_what_its_fences_hold(text, code):
@@ -61,10 +59,8 @@ def closing_over(wanted):
         (takes_one, "callable with no arguments"),
         (closing_over(3), "use 'wanted' of the function around them"),
         (lambda: add(1, 2) == 3, "not a plain function"),  # noqa: F821
-        (42, "'int'; give a string"),
         (["assert 1", 2], "'list'"),
         ("", "there is no assert"),
-        ("assert (", "not Python: line 1"),
         ("assert add(1, 2) == 3\nreturn", "not Python: line 2: 'return' outside function"),
         ("add(1, 2) == 3", "line 1 and ignore the outcome; write 'assert add(1, 2) == 3'"),
         ("assert (add(1, 2) == 3, 'three')", "line 1, which is always true"),
