@@ -11,7 +11,7 @@ import pytest
 from loopback import Reply, prompt_of
 
 from nbroute.checks import own
-from nbroute.compare.matrix import ROWS, chosen, headlines, lines_of, overview, totals_of
+from nbroute.compare.matrix import ROWS, Overview, chosen, lines_of, overview
 from nbroute.errors import PromptError, SettingsError
 
 TABLE = {"word": ["cat", "dog"], "lang": ["French", "German"]}
@@ -102,58 +102,58 @@ def places(lines):
     return [one.place for one in lines]
 
 
-def test_answers_that_say_another_thing_disagree_and_votes_are_shares(router, server):
+def test_answers_that_say_another_thing_disagree_and_lines_are_filtered_and_sorted(router, server):
     server.handler = answer
-    grid = router.compare(["capital", "sum", "moon"], ["LOW", "TOP"])
-    lines = lines_of(grid)
+    lines = lines_of(router.compare(["capital", "sum", "moon", "unheard of"], ["LOW", "TOP"]))
 
     assert [1, 2] == places(chosen(lines, "disagree"))
-    assert 0 == places(chosen(lines, "all", "most different first"))[-1]
+    assert [3] == places(chosen(lines, "failed"))
     assert [1] == places(chosen(lines, "most expensive"))
-    assert 1 == places(chosen(lines, "all", "most expensive first"))[0]
+    assert [1, 2, 0, 3] == places(chosen(lines, "all", "most different first"))
+    assert [1, 0, 2, 3] == places(chosen(lines, "all", "most expensive first"))
+
+
+SHOWN = Overview(
+    [
+        "5 prompts × 2 columns · $0.00054 · 8 calls",
+        "a check failed for 3 prompts · an answer is missing for 2 prompts",
+        "none passes every check; LOW comes closest: 2 of 5 (12% to 77%)",
+    ],
+    ["prompt", "LOW", "TOP"],
+    [
+        ["1. capital", "✓ Paris", "✗ The capital of Franc..."],
+        ["2. sum", "So it is 41.", "✓ So it is 42, of course"],
+        ["3. moon", "✗ Yes, certainly it does.", "✗ No atmosphere whatev..."],
+        ["4. unheard of", "✗ AllModelsFailed: eac...", "✗ Unavailable: 127.0.0..."],
+        ["5. there is no promp...", *["✗ PromptError: there i..."] * 2],
+    ],
+    [
+        f"{told} · cheapest good enough in 1 of 2 (9% to 91%) · 2 not answered"
+        for told in (
+            "LOW: $0.000027 · passes 2 of 5 (12% to 77%)",
+            "TOP: $0.000510 · passes 0 of 5 (0% to 43%)",
+        )
+    ],
+)
+
+
+def test_checks_votes_and_failures_are_counted_and_the_cheapest_that_passes_is_named(
+    router, server
+):
+    server.handler, checks = answer, [own(lambda text: len(text) < 15, "is_short")]
+    prompts = ["capital", "sum", "moon", "unheard of", None]
+    grid = router.compare(prompts, ["LOW", "TOP"], checks=checks)
     grid.vote(0, "LOW")
     grid.vote(1, "TOP")
-    low, top = totals_of(grid, lines_of(grid))
-    assert (1, 2) == low.votes[:2] == top.votes[:2]
-    assert "cheapest good enough in 1 of 2 (9% to 91%)" in low.told
-    assert "LOW" == lines_of(grid)[0].voted
-
-
-def test_lines_are_filtered_by_failures_which_are_counted(router, server):
-    server.handler = answer
-    grid = router.compare(["capital", "unheard of", "moon", None], ["LOW", "TOP"])
-    lines = lines_of(grid)
-
-    assert [1, 3] == places(chosen(lines, "failed"))
-    totals = totals_of(grid, lines)
-    assert [2, 2] == [total.failed for total in totals]
-    assert "2 not answered" in totals[0].told
-    told = headlines(grid, lines, totals)
-    assert told[0].startswith("4 prompts × 2 columns · $0.0")
-    assert "an answer is missing for 2 prompts" in told[1]
-
-
-def test_checks_are_counted_and_the_cheapest_that_passes_them_is_named(router, server):
-    server.handler, checks = answer, [own(lambda text: len(text) < 15, "is_short")]
-
-    grid = router.compare(["capital", "sum"], ["LOW", "TOP"], checks=checks)
 
     lines = lines_of(grid)
-    assert [(2, 2), (0, 2)] == [total.passed[:2] for total in totals_of(grid, lines)]
-    assert [True, False] * 2 == list(grid.frame()["passed"])
-    assert [0, 1] == places(chosen(lines, "disagree"))
-    assert lines[0].why[1].startswith("is_short: ")
-    shown = overview(grid, lines)
-    assert "a check failed for 2 prompts" in shown.above[1]
-    assert "LOW is the cheapest that passes every check" in shown.above
-    assert ["prompt", "LOW", "TOP"] == shown.head
-    assert ["1. capital", "Paris"] == shown.rows[0][:2]
-    assert shown.rows[0][2].startswith("✗ The capital")
-    assert "passes 2 of 2" in shown.below[0]
-    assert f"and {ROWS} more rows: grid.frame() has all" == overview(grid, lines * ROWS).below[-1]
-    grid = router.compare(["capital", "moon"], ["LOW", "TOP"], checks=checks)
-    told = "".join(headlines(grid, lines_of(grid), totals_of(grid, lines_of(grid))))
-    assert "none passes every check; LOW comes closest: 1 of 2" in told
+    assert SHOWN == overview(grid, lines)
+    assert ("", "is_short: is_short said no") == lines[0].why
+    assert [True, False, True, *[False] * 7] == list(grid.frame()["passed"])
+    passing = router.compare(prompts[:2], ["LOW", "TOP"], checks=checks)
+    shown = overview(passing, lines_of(passing) * ROWS)
+    assert "LOW is the cheapest that passes every check" == shown.above[-1]
+    assert f"and {ROWS} more rows: grid.frame() has all" == shown.below[-1]
 
 
 def test_a_grid_is_written_as_csv_and_json_lines_and_no_cell_is_run(router, server):

@@ -52,34 +52,27 @@ def test_a_file_is_json_documents_with_texts_as_lists_of_lines_and_no_id_time_or
     assert [] == [one for one in ["gen-98765", result.id, router.session, *places] if one in text]
 
 
-def test_another_answer_replaces_the_first_in_place_and_the_same_one_nothing(
+def test_another_answer_replaces_the_first_in_place_and_a_cached_one_is_recorded_once(
     router, server, talk, documents
 ):
+    server.reply(text="two")
+    router.route("second")
     recorder = router.record(talk)
-    for text in ("one", "two", "ONE", "ONE"):
+    for text in ("one", "ONE", "ONE"):
         server.reply(text=text)
     router.route("first")
-    router.route("second")
+    assert router.route("second").cached
     router.route("first", cache="refresh")
     before = talk.read_bytes()
 
     router.route("first", cache="refresh")
     router.route("second")
-
-    assert [(["first"], ["ONE"]), (["second"], ["two"])] == answers(documents)
-    assert before == talk.read_bytes()
     assert repr(recorder) == f"<Recorder {str(talk)!r}: 2 recorded>"
-
-
-def test_what_the_cache_answers_is_recorded_too_until_recording_ends(router, talk, documents):
-    router.route("Prove it.")
-    router.record(talk)
-    assert router.route("Prove it.").cached
     router.record(None)
     router.route("Hello", tier="LOW")
 
-    assert [(["Prove it."], ["ok"])] == answers(documents)
-    assert router.recorder is None
+    assert [(["first"], ["ONE"]), (["second"], ["two"])] == answers(documents)
+    assert (before, None) == (talk.read_bytes(), router.recorder)
 
 
 def test_a_file_of_another_kind_is_left_alone_and_where_none_can_be_is_one_line(opened, tmp_path):

@@ -53,18 +53,12 @@ def test_what_else_is_a_key_goes_and_ordinary_words_stay(text, expected):
 SPECIAL = 'Zq9-odd+key/with=signs&<"x">\''
 
 
-@pytest.mark.parametrize(
-    "shown",
-    [
-        "Zq9-odd%2Bkey%2Fwith%3Dsigns%26%3C%22x%22%3E%27",
-        json.dumps(SPECIAL),
-        html.escape(SPECIAL),
-        'Zq9-odd+key/\\\n    with=signs&<"x">\'',
-        'Zq9-odd+ key/with=signs&<"x">\'',
-    ],
-)
-def test_a_key_is_removed_however_it_is_written(shown):
-    assert "Zq9" not in Scrubber([SPECIAL]).text(f"the key is {shown}.")
+def test_a_key_is_removed_however_it_is_written():
+    encoded = "Zq9-odd%2Bkey%2Fwith%3Dsigns%26%3C%22x%22%3E%27"
+    broken = (SPECIAL.replace("/", "/\\\n    "), SPECIAL.replace("+", "+ "))
+
+    for shown in (encoded, json.dumps(SPECIAL), html.escape(SPECIAL), *broken):
+        assert "Zq9" not in Scrubber([SPECIAL]).text(f"the key is {shown}.")
 
 
 @pytest.mark.parametrize(
