@@ -229,16 +229,16 @@ def _class_name(request: Request, skill: float) -> str:
     judged = pattern("judged").search(asked)
     prompt = (judged["fenced"] or judged["last"] or "") if judged else asked
     # From 700 characters on it is the top one.
-    height = min(len(prompt.strip()) / 700, 1.0) ** 0.5
+    height = (len(prompt.strip()) / 700) ** 0.5
     height += (1 - skill) * 0.1 * noise(request, "class")
     return names[min(max(int(height * len(names)), 0), len(names) - 1)]
 
 
 # JSON by a schema
 
-#: Deeper down, what may be left out is.
-_OPTIONAL_BELOW = 4
-_DEEPEST = 20
+#: Further in, what may be left out is.
+_OPTIONAL_BELOW = 3
+_DEEPEST = 8
 _MOST_ITEMS = 20
 _MOST_CHARS = 10_000
 #: The limits of a number, and how far from each it may be.
@@ -256,28 +256,29 @@ def _made_up(schema: Mapping[str, Any], model: str) -> str:
 def _instance(schema: Any, root: Mapping[str, Any], name: str, depth: int) -> Any:
     """A plain value for what classes ask of their fields; its texts say that they are simulated.
 
-    Patterns, several limits at once, `not`, `if` and the like may be beyond it.
+    `depth` is how many objects and lists it is in. Patterns, several limits at once, `not`, `if`
+    and the like may be beyond it.
     """
     if not isinstance(schema, Mapping) or depth > _DEEPEST:
         return f"{MARK} {name}"
     if "$ref" in schema:
-        target: Any = root
-        for part in str(schema["$ref"]).split("/")[1:]:
-            target = target.get(part) if isinstance(target, Mapping) else None
-        return _instance(target, root, name, depth + 1)
+        start, *keys = str(schema["$ref"]).split("/")
+        target: Any = root if start == "#" else None
+        for key in keys:
+            target = target.get(key) if isinstance(target, Mapping) else None
+        return _instance(target, root, name, depth)
     for word in ("anyOf", "oneOf", "allOf"):
         if word in schema:
             # The last is null where a value may be left out.
-            return _instance(
-                schema[word][0 if depth < _OPTIONAL_BELOW else -1], root, name, depth + 1
-            )
-    if "properties" in schema or schema.get("type") == "object":
+            part = schema[word][0 if depth < _OPTIONAL_BELOW else -1]
+            return _instance(part, root, name, depth)
+    if schema.get("type") == "object":
         return {
             key: _instance(part, root, key, depth + 1)
             for key, part in schema.get("properties", {}).items()
             if depth < _OPTIONAL_BELOW or key in schema.get("required", ())
         }
-    if "items" in schema or schema.get("type") == "array":
+    if schema.get("type") == "array":
         firsts = schema.get("prefixItems", [])
         least = int(min(schema.get("minItems", depth < _OPTIONAL_BELOW), _MOST_ITEMS))
         parts = [*firsts, *[schema.get("items")] * (least - len(firsts))]

@@ -229,17 +229,20 @@ name........................", "short": "[simu", "slug": "simulated", "lives": 1
 [1, 1, 1], "pair": [1, "[simulated] pair 2"], "different": [1], "share": 0.5, "cold": -6, \
 "warm": 21, "least": 20, "most": -20, "dozens": 12, "counts": {}, "maybe": "[simulated] maybe", \
 "done": true}"""
+NODE = """{"value": 1, "kids": [{"value": 1, "kids": [], "left": null}], "left": {"value": 1, \
+"kids": [{"value": 1, "kids": []}], "left": {"value": 1, "kids": [], "left": null}}}"""
+LARGER = '{"größe": {"größe": {"größe": {}}}}'
 MADE = [
     (Everything, EVERYTHING),
-    (Node, '{"value": 1, "kids": [{"value": 1, "kids": []}], "left": {"value": 1, "kids": []}}'),
+    (Node, NODE),
     ({}, '"[simulated] value"'),
     ({"const": "cat"}, '"cat"'),
     ({"type": ["null", "integer"]}, "1"),
-    ({"type": "object"}, "{}"),
     ({"type": "array", "prefixItems": [{"const": 3}], "items": False}, "[3]"),
-    ({"items": {"$ref": "#"}, "type": "array"}, "[[[]]]"),
-    ({"oneOf": [{"type": "string", "maxLength": 20}]}, '"[simulated] value"'),
-    ({"allOf": [{"type": "boolean"}]}, "true"),
+    ({"items": {"$ref": "#"}, "type": "array"}, "[[[[]]]]"),
+    ({"type": "object", "properties": {"größe": {"$ref": "#"}}}, LARGER),
+    ({"oneOf": [{"type": "object"}]}, "{}"),
+    ({"allOf": [{"type": "object"}]}, "{}"),
 ]
 
 
@@ -254,11 +257,26 @@ def test_an_answer_made_up_for_a_schema_fits_it_and_its_texts_say_that_they_are_
     schema.parse(made)
 
 
-def test_a_schema_that_cannot_be_filled_in_is_answered_in_words():
-    schema = {"type": "array", "contains": {"const": 7}}
+ENDLESS = {"type": "object", "properties": {"a": {"$ref": "#"}}, "required": ["a"]}
+
+
+@pytest.mark.parametrize(
+    ("schema", "fault"),
+    [
+        ({"type": "array", "contains": {"const": 7}}, "does not fit 'contains' of the schema"),
+        ({"type": "array", "minItems": 21, "items": {}}, ", ...] has fewer than 21 items"),
+        ({"type": "string", "minLength": 10_001}, "has fewer than 10001 characters"),
+        (
+            {"$ref": "#/$defs/a~1b", "$defs": {"a/b": ENDLESS}},
+            "'[simulated] value' is not an object",
+        ),
+        (ENDLESS, "a.a.a.a.a.a.a.a.a: '[simulated] a' is not an object"),
+    ],
+)
+def test_a_schema_that_cannot_be_filled_in_is_answered_in_words(schema, fault):
     text = text_of(answer(asking(UNKNOWN, schema=schema)))
-    told = "cannot make up JSON for this schema: "
-    assert text.startswith(f"[simulated] {SMALL} {told}")
+    assert text.startswith(f"[simulated] {SMALL} cannot make up JSON for this schema: ")
+    assert text.endswith(fault)
 
 
 def test_a_known_prompt_is_answered_with_its_own_json_where_the_schema_has_room_for_it():
