@@ -27,7 +27,7 @@ from nbroute.providers.refusals import no_effort
 from nbroute.providers.simulated_answers import (
     MARK,
     NO_LESSON,
-    known_prompts,
+    known_prompts,  # noqa: F401 - lessons import it from here
     logprobs,
     noise,
     simulated_text,
@@ -36,9 +36,7 @@ from nbroute.providers.simulated_answers import (
 from nbroute.providers.simulated_judge import judgement
 from nbroute.types import Chunk, ProviderKind, Request, Usage
 
-__all__ = ["FAILURES", "MODELS", "Simulated", "SimulatedModel", "known_prompts", "unanswered"]
-
-Failures = str | Sequence[str | None] | Mapping[str, "str | Sequence[str | None]"]
+Kinds = str | Sequence[str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +90,11 @@ class Simulated:
     kind: ProviderKind = "simulated"
 
     def __init__(
-        self, name: str = "simulated", *, fail: Failures | None = None, pace: float = 0.0
+        self,
+        name: str = "simulated",
+        *,
+        fail: Kinds | Mapping[str, Kinds] | None = None,
+        pace: float = 0.0,
     ) -> None:
         self.name = name
         self.pace = pace
@@ -144,7 +146,7 @@ def unanswered(model: str, text: str) -> bool:
     return model in MODELS and NO_LESSON in text
 
 
-def _kinds(kinds: str | Sequence[str | None] | None) -> Iterator[str | None]:
+def _kinds(kinds: Kinds | None) -> Iterator[str | None]:
     """Play one kind for ever, or several once."""
     asked = [kinds] if isinstance(kinds, str) else list(kinds or ())
     for kind in asked:

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from decimal import Decimal
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 from unittest.mock import Mock
 
 import pytest
-from calls import KEY, STREAMING, failure
+from calls import KEY, STREAMING, failure, said, whole
 from calls import asking as asking_any
 
 from nbroute import Router, errors
 from nbroute.providers.litellm import LiteLLM
-from nbroute.types import Usage
+from nbroute.types import Chunk, Usage
 
 pytestmark = [
     pytest.mark.skipif(find_spec("litellm") is None, reason="litellm is not installed"),
     pytest.mark.usefixtures("event_loop"),
 ]
+COUNTED = {"prompt_tokens": 8, "completion_tokens": 2, "total_tokens": 10}
 
 
 @pytest.fixture
@@ -105,9 +109,7 @@ def test_what_litellm_thinks_an_answer_cost_is_not_a_bill_and_its_count_is_an_es
 # Errors
 
 
-def test_a_long_prompt_circles_and_a_model_without_its_vendor_are_errors(
-    server, provider, monkeypatch
-):
+def test_a_long_prompt_and_circles_are_errors(server, provider):
     server.reply(status=400, error="This model's maximum context length is 10 tokens")
     server.reply(text="word " * 200)
 
@@ -115,8 +117,6 @@ def test_a_long_prompt_circles_and_a_model_without_its_vendor_are_errors(
     assert "kept repeating itself" in failure(provider, errors.BadReply, asking())
     assert "'openai/small'" in failure(provider, errors.UnknownModel, asking(model="small"))
     assert 2 == len(server.requests)
-    monkeypatch.setattr(provider, "_completion", Mock(side_effect=ValueError("odd")))
-    assert "(ValueError: odd): check the model's name" in failure(provider, errors.Unavailable)
 
 
 def test_without_a_key_nothing_is_sent(server, connect):
@@ -133,10 +133,6 @@ def test_neither_the_repr_nor_an_error_shows_a_key(server, connect, monkeypatch)
     assert "[key]" in message
     assert KEY[:9] not in message
     assert "<LiteLLM 'lite' at host>" == repr(connect("https://user:secret@host/v1"))
-    monkeypatch.setenv("ALL_PROXY", "socks5://me:secret@127.0.0.1:1")
-    monkeypatch.setitem(sys.modules, "socksio", None)
-    message = failure(connect("https://a.invalid/v1"), errors.SettingsError, asking())
-    assert "ALL_PROXY names a SOCKS proxy ('127.0.0.1:1')" in message
 
 
 def test_without_the_package_the_cure_is_its_extra(connect, monkeypatch):
@@ -188,3 +184,157 @@ def test_it_is_imported_with_the_first_call_reads_no_file_and_prints_nothing(ser
 
     assert ("", "", 0) == (done.stdout, done.stderr, done.returncode)
     assert 2 == len(server.requests)
+
+
+# What litellm is given, and what it may give: a stand-in for its `completion`
+
+
+@pytest.fixture
+def given(monkeypatch):
+    """What litellm was asked; it gives what `answers` has, or raises it."""
+
+    def completion(**asked):
+        asked_for.append(asked)
+        answer = asked_for.answers.pop(0)
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+    asked_for = type("Given", (list,), {"answers": []})()
+    monkeypatch.setattr("litellm.completion", completion)
+    return asked_for
+
+
+def dumped(event, **attributes):
+    return SimpleNamespace(model_dump=lambda: copy.deepcopy(event), **attributes)
+
+
+def test_litellm_is_asked_once_for_what_was_asked_and_the_whole_answer_is_read(given):
+    choice = whole("Par", "stop", tool_calls=None)["body"]["choices"][0]
+    answer = {"choices": [choice], "model": "m-2026", "usage": COUNTED, "id": "a1"}
+    cut = choice | {"provider_specific_fields": {"native_finish_reason": "max_tokens"}}
+    billed = {"additional_headers": {"llm_provider-x-litellm-response-cost": 0.25}}
+    given.answers += [dumped(answer), dumped(answer | {"choices": [cut]}, _hidden_params=billed)]
+    plain, proxied = LiteLLM(), LiteLLM("lite", api_key=KEY, api_base="http://h/v1", timeout_s=3)
+    first, second = (list(one.send(asking(stream=False))) for one in (plain, proxied))
+
+    ours = {"api_key": None, "api_base": None, "timeout": 60.0}
+    theirs = {"api_key": KEY, "api_base": "http://h/v1", "timeout": 3}
+    sent = {
+        "model": "openai/some-model",
+        "messages": [
+            {"role": "system", "content": "Be brief."},
+            {"role": "user", "content": "What is the capital of France?"},
+        ],
+        "max_tokens": 64,
+        "stream": False,
+        "max_retries": 0,
+        "drop_params": True,
+    }
+    assert [sent | ours, sent | theirs] == given
+    assert [Chunk("Par", Usage(8, 2), "stop", "m-2026", id="a1")] == first
+    usage = Usage(8, 2, billed_usd=Decimal("0.25"))
+    assert [Chunk("Par", usage, "length", "m-2026", id="a1")] == second
+    assert ("litellm", "remote", [], "<LiteLLM 'litellm' at litellm>", 600.0) == (
+        *(plain.name, plain.kind, plain.secrets(), repr(plain), plain.deadline_s),
+    )
+    assert ([KEY], 30) == (proxied.secrets(), proxied.deadline_s)
+
+
+class Stream:
+    """litellm's stream: it adds an end of its own, and empty events."""
+
+    def __init__(self, *events, reason="length", chunks=()):
+        self.events = [dumped(said("") | {"usage": None}), *map(dumped, events)]
+        self.events.append(dumped(said(None, "stop", usage=COUNTED)))
+        self.chunks = [dumped(one) for one in chunks]
+        self.received_finish_reason, self.intermittent_finish_reason = None, reason
+        self.completion_stream = Mock()
+
+    def __iter__(self):
+        return iter(self.events)
+
+
+def test_a_streams_own_end_and_count_are_used_and_the_connection_is_closed(given):
+    piece, counted = said("Paris", id="a1", model="m"), {"usage": COUNTED | {"prompt_tokens": 9}}
+    given.answers += [Stream(piece), Stream(piece, reason="stop", chunks=[counted])]
+    given.answers += [Stream(piece, reason=None)]
+    streams, provider = list(given.answers), LiteLLM("lite", api_base="http://h/v1")
+    estimated, told = (list(provider.send(asking())) for _ in range(2))
+    broken = failure(provider, errors.Unavailable, asking())
+
+    said_first = Chunk("Paris", id="a1")
+    end = Chunk("", Usage(8, 2, estimated=True), "length", "m", id="a1")
+    assert [said_first, end] == estimated
+    assert [said_first, replace(end, usage=Usage(9, 2), finish_reason="stop")] == told
+    assert "broke off half-way: ask again" in broken
+    assert [1, 1, 1] == [one.completion_stream.close.call_count for one in streams]
+
+
+def raised(name, words="", cause=None, *, base=Exception, status=500, **attributes):
+    error = type(name, (base,), {"status_code": status} | attributes)(words)
+    error.__cause__ = cause
+    return error
+
+
+def with_message(message, status):
+    error = Exception("x")
+    error.message, error.status_code = message, status
+    return error
+
+
+AUTH, LIMITED = "AuthError: host answered 401 to 'v/m': ", "RateLimited: host answered 429 to 'v/m'"
+INSTEAD = "BadReply: host sent an error instead of an answer from 'v/m': "
+UNREAD = "BadReply: litellm cannot read what host sent instead of an answer from 'v/m' "
+NONE = "Unavailable: litellm could not get an answer from 'v/m' "
+#: Words with which litellm says that the connection failed, and what ours begin with.
+WORDS = {
+    "X: LLM Provider NOT provided. x": "UnknownModel: litellm does not know whose model 'v/m' is: "
+    "write the vendor before it, as in 'openai/v/m' (https://docs.litellm.ai/docs/providers)",
+    "litellm.X: AuthError: OpenAIException - Missing credentials": f"{AUTH}Missing credentials. ",
+    "litellm.Y: VertexException - Missing Vertex API Key": f"{AUTH}Missing Vertex API Key. ",
+    "litellm.Y: set the api_key client option": f"{AUTH}set the api_key client option. ",
+    "name resolution failed": "Unavailable: no connection to host (name resolution failed): ",
+    "connection refused": "Unavailable: no connection to host (connection refused): ",
+    "Received: '<html><title>Hi</title>\n' invalid response": "BadReply: host answered with a web "
+    "page (HTML) called 'Hi' instead of an answer: check base_url 'https://host/v1', ",
+    "litellm.Y: error - no id, Received response: x": f"{UNREAD}(no id): check base_url ",
+    "invalid response Traceback (most recent": f"{UNREAD}(no choices in it): check base_url ",
+    "surrogates not allowed": "RequestRejected: the prompt has a character that cannot be sent ",
+    "is repeating the same chunk = a": "BadReply: litellm stopped the answer of 'v/m' from host, ",
+    "litellm.X: odd": f"{NONE}(APIConnectionError: odd): check the model's name and its ",
+}
+LIMIT = raised("RateLimitError", "litellm.X: XError: Error code: 429 - slow", status=429)
+LOST = raised("InternalServerError", "Connection error.", raised("TransportError", "down"))
+PROXY = raised("APIError", "Unknown scheme for proxy URL", ImportError("socksio"))
+RAISED = [
+    *((raised("APIConnectionError", words), told) for words, told in WORDS.items()),
+    (raised("X", base=type("APITimeoutError", (Exception,), {})), "TimedOut: no answer came "),
+    (LOST, "Unavailable: no connection to host (down): "),
+    (PROXY, "SettingsError: no connection to host can be made: ImportError while proxies "),
+    (
+        raised("X", "invalid response", raised("JSONDecodeError", doc="{half")),
+        "BadReply: host answered 'v/m' with JSON that is cut off or damaged ({half): ",
+    ),
+    (LIMIT, f"{LIMITED}: slow. "),
+    (raised("X", "x", original_exception=raised("Y", "slow", status=429)), f"{LIMITED}: slow. "),
+    (ValueError(""), f"{NONE}(ValueError: no message): "),
+    (raised("APIError", status=None, body={"message": "gone"}), f"{INSTEAD}gone. "),
+    (
+        raised("X", "finish_reason: error"),
+        f"{INSTEAD}it failed half-way (finish_reason 'error'). ",
+    ),
+    (
+        with_message("maximum context length", 400),
+        f"ContextTooLong{INSTEAD[8:]}maximum context length. ",
+    ),
+]
+
+
+@pytest.mark.parametrize(("error", "told"), RAISED, ids=range(len(RAISED)))
+def test_what_litellm_raises_is_an_error_in_our_words_with_a_cure(given, error, told):
+    given.answers.append(error)
+    options = {"api_key": KEY, "api_key_env": "TEST_KEY", "max_retries": 0}
+    provider = LiteLLM("lite", api_base="https://me:secret@host/v1", **options)
+    kind = getattr(errors, told.partition(":")[0])
+    assert failure(provider, kind, asking(model="v/m")).startswith(told)
