@@ -111,19 +111,15 @@ def test_what_cannot_be_compared_is_an_error_that_says_what_is_wanted():
         embedding().classify("how many", ladder("LOW", "HIGH"))
 
 
-@pytest.mark.parametrize(
-    ("where", "tiers"),
-    [
+def test_the_shipped_examples_fit_a_ladder_of_any_names_and_size():
+    for where, tiers in (
         (ladder("one"), ["one"] * 4),
         (THREE, ["fast", "mid", "mid", "power"]),
-        (ladder("a", "b", "c", "d", "e"), ["a", "b", "d", "e"]),
-    ],
-)
-def test_the_shipped_examples_fit_a_ladder_of_any_names_and_size(where, tiers):
-    decision = embedding(shipped()).classify("capital of Peru", where)
-
-    assert tiers == [tier_of(label, where) for label in LABELS]
-    assert decision.reason.endswith("; there is no example of c") is ("c" in where.names)
+        (ladder(*"abcde"), [*"abde"]),
+    ):
+        decision = embedding(shipped()).classify("capital of Peru", where)
+        assert tiers == [tier_of(label, where) for label in LABELS]
+        assert decision.reason.endswith("; there is no example of c") is ("c" in where.names)
 
 
 def test_no_shipped_example_is_among_the_measured_prompts():

@@ -45,35 +45,22 @@ def test_examples_are_read_from_tables_dicts_pairs_and_spreadsheets_csv(source):
     assert PAIRS == read_examples(source, TWO)
 
 
-@pytest.mark.parametrize(
-    ("source", "message"),
-    [
+def test_bad_examples_are_settings_errors_of_one_line_that_say_where():
+    for source, said in (
         ([("a", "cheap"), ("b", "expensiv")], "pair 2 has the tier 'expensiv', .*'expensive'"),
         ([("a", "cheap")], "no example for the tier 'expensive'"),
         ([("a", "cheap"), ("a ", "expensive")], "pair 2 labels 'a' expensive, but pair 1 .*cheap"),
         (7, "cannot be read from int"),
         ("nowhere.csv", "cannot read the examples in 'nowhere.csv': No such file"),
-    ],
-)
-def test_bad_examples_are_settings_errors_that_say_where(source, message):
-    with pytest.raises(SettingsError, match=message):
-        read_examples(source, TWO)
-
-
-@pytest.mark.parametrize(
-    ("content", "said"),
-    [
         (b"text,label\na,cheap\n", "has no column 'prompt', but 'text', 'label'"),
         (b"prompt,tier\nonly a prompt\n", "line 2 of own.csv has the tier ''"),
         (b"prompt,tier\n\xff\xfe\x00,cheap\n", "not a CSV in UTF-8"),
-    ],
-)
-def test_a_bad_file_is_a_settings_error_of_one_line_that_says_where(content, said):
-    Path("own.csv").write_bytes(content)
-
-    with pytest.raises(SettingsError, match=said) as caught:
-        Router(profile="simulated", examples="own.csv")
-    assert "\n" not in str(caught.value)
+    ):
+        if isinstance(source, bytes):
+            Path("own.csv").write_bytes(source)
+        with pytest.raises(SettingsError, match=said) as caught:
+            read_examples("own.csv" if isinstance(source, bytes) else source, TWO)
+        assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("make", [os.mkdir, os.mkfifo])

@@ -5,7 +5,6 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import pytest
-from cells import run
 from loopback import Reply
 from rungs import FOUR
 
@@ -80,30 +79,17 @@ def test_a_function_decides_with_a_tier_a_reason_or_a_whole_decision(value, expe
     assert expected == FunctionClassifier(lambda _: value, "mine").classify("hello", FOUR)
 
 
-@pytest.mark.parametrize(
-    ("value", "cure"),
-    [
-        ("COMPLX", "did you mean 'COMPLEX'?"),
-        (None, "it should return one of 'SIMPLE', 'MEDIUM', 'COMPLEX', 'FRONTIER'."),
-    ],
-)
-def test_a_function_that_does_not_return_a_tier_is_named_with_the_value_and_the_cure(value, cure):
-    with pytest.raises(SettingsError, match="'mine'") as caught:
-        FunctionClassifier(lambda _: value, "mine").classify("", FOUR)
-
-    assert repr(value) in str(caught.value)
-    assert cure in str(caught.value)
-
-
-def test_a_function_that_fails_is_named_with_its_error_and_our_errors_are_passed_on():
-    def broken(prompt):
-        return {}["tier"]
-
+def test_a_function_that_fails_or_returns_no_tier_is_named_and_our_errors_are_passed_on():
     def without_key(prompt):
         raise AuthError("no key")
 
-    with pytest.raises(SettingsError, match="'broken' failed with KeyError: 'tier'; it"):
-        FunctionClassifier(broken).classify("", FOUR)
+    for function, told in (
+        (lambda _: "COMPLX", "'mine' .*'COMPLX'.* did you mean 'COMPLEX'?"),
+        (lambda _: None, "'mine' .*None.* return one of 'SIMPLE', 'MEDIUM', 'COMPLEX', 'FRONTIER'"),
+        (lambda _: {}["tier"], "'mine' failed with KeyError: 'tier'; it"),
+    ):
+        with pytest.raises(SettingsError, match=told):
+            FunctionClassifier(function, "mine").classify("", FOUR)
     with pytest.raises(AuthError):
         FunctionClassifier(without_key).classify("", FOUR)
 
@@ -120,16 +106,13 @@ def test_every_name_is_a_classifier_and_others_are_refused_with_the_close_matche
         router.classify("hello", SimpleNamespace(name="says", classify=lambda *_: "SIMPLE"))
 
 
-def test_the_former_name_of_the_default_stands_for_it_with_one_notice(tmp_path, shell):
+def test_the_former_name_of_the_default_stands_for_it_with_one_notice(tmp_path):
     with pytest.warns(UserWarning, match="'rules' is now 'ngrams'"):
         router = Router(profile="simulated", classifier="rules")
     assert ("ngrams", "ngrams") == (router.classifier, router.classify("hello", "rules").classifier)
     said = []
-    router = Router(settings(tmp_path, 'classifier = "rules"'), announce=said.append)
-    assert "ngrams" == router.route("hello").decision.classifier
+    Router(settings(tmp_path, 'classifier = "rules"'), announce=said.append).route("hello")
     assert ["'rules' is now 'ngrams'" in one for one in said] == [True]
-    text = "".join(run(shell, "%%route -c rules\nhello")[0] for _ in range(2))
-    assert 1 == text.count("'rules' is now 'ngrams'")
 
 
 @pytest.mark.parametrize(

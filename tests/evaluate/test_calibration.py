@@ -137,24 +137,9 @@ def test_a_check_is_calibrated_where_its_threshold_is_written(router, of):
     assert "a loss is a bad answer that passes the check" in repr(found)
 
 
-def test_the_learned_check_takes_the_threshold_that_was_found(simulated):
-    draw = np.random.default_rng(0)
-    things = ["harbour", "bakery", "violin", "glacier", "printer", "orchard", "compass", "saddle"]
-    good = np.arange(400) % 2 == 0
-    prompts = [" ".join(draw.permutation(things)[:6]) for _ in good]
-    bad, well = "Perhaps it is around a ton.", "It was measured twice here."
-    texts = [well if it != (draw.random() < 0.1) else bad for it in good]
-    frame = pd.DataFrame({"prompt": prompts, "text": texts, "good": good, "group": range(400)})
-    assert simulated.fit_check(frame[:200]).better
-
-    found = simulated.calibrate(frame[200:], loss=0.1, of="learned")
-
-    assert 0 < found.threshold < 1
-
-
-@pytest.mark.parametrize(
-    ("frame", "options", "told"),
-    [
+def test_what_cannot_be_used_or_promised_says_why(make_router):
+    router = make_router(classifier=Sure())
+    for frame, options, told in (
         (judged(25, worst=0), {}, r"25 judged pairs are too few .* it would need 114"),
         (judged().assign(confidence=0.4), {"loss": 0.1}, r"pair has the confidence 0\.4"),
         (judged().assign(confidence=math.nan), {}, r"no number in the column confidence"),
@@ -164,11 +149,9 @@ def test_the_learned_check_takes_the_threshold_that_was_found(simulated):
         (answered(), {"of": "ratings"}, r"of is 'ratings': did you mean 'rating'"),
         (judged().assign(cheaper_usd=-1.0), {}, "a cost is -1 US dollars"),
         (judged(), {"loss": 1}, "loss=1 is not a share"),
-    ],
-)
-def test_what_cannot_be_used_or_promised_says_why(make_router, frame, options, told):
-    with pytest.raises(SettingsError, match=told):
-        make_router(classifier=Sure()).calibrate(frame, **options)
+    ):
+        with pytest.raises(SettingsError, match=told):
+            router.calibrate(frame, **options)
 
 
 def test_near_duplicates_count_once_missing_verdicts_not_at_all_and_of_many_a_part_is_drawn(

@@ -156,14 +156,12 @@ def test_a_tier_that_always_wins_is_strong_and_not_infinitely_and_ties_make_tier
     assert [0.5] * 3 == pytest.approx(list(ties["strength"]))
 
 
-@pytest.mark.parametrize(
-    ("frame", "told"),
-    [
-        (judged(("LOW", "TOP", 0.5)), "three tiers or more .* there is LOW and TOP"),
-        (judged(("LOW", "TOP", 0.5)).assign(verdict=None), "here there is none"),
+def test_what_strengths_cannot_be_found_in_is_refused(router):
+    two = judged(("LOW", "TOP", 0.5))
+    for frame, told in (
+        (two, "three tiers or more .* there is LOW and TOP"),
+        (two.assign(verdict=None), "here there is none"),
         (judged(("A", "B", 0.5), ("C", "D", 0.5)), "A and B; C and D: no tier of one was"),
-    ],
-)
-def test_what_strengths_cannot_be_found_in_is_refused(router, frame, told):
-    with pytest.raises(SettingsError, match=told):
-        router.strengths(frame)
+    ):
+        with pytest.raises(SettingsError, match=told):
+            router.strengths(frame)

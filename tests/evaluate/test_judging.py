@@ -10,10 +10,9 @@ from loopback import Reply
 
 from nbroute.batch.run import Bar
 from nbroute.batch.store import Store
-from nbroute.evaluate.judging import Pair, judge_pairs, kin, leaning, worst_cost
+from nbroute.evaluate.judging import Pair, judge_pairs, kin, worst_cost
 from nbroute.evaluate.purse import Asking, Purse
 from nbroute.evaluate.verdicts import question, read_verdict
-from nbroute.providers.simulated import known_prompts
 
 VERDICTS = {
     "It is right.\nVerdict: A": "a",
@@ -22,9 +21,6 @@ VERDICTS = {
     "Both are fine. [[C]]": "tie",
     "My final verdict is: [[A>>B]]": "a",
     "Overall, answer B is clearly better.": "b",
-    "The first answer is better than the second.": "a",
-    "# Verdict\n\n`B`": "b",
-    "Verdict: A. It covers both.": "a",
     '{"reasons": "A is wrong", "verdict": "B"}': "b",
     '```json\n{\n "winner": "A",\n "reasons": "B is wrong"\n}\n```': "a",
     "<think>Verdict: A? No.</think>\nB is right.\nVerdict: B": "b",
@@ -120,17 +116,6 @@ def test_a_function_judges_and_may_fail_and_what_is_alike_or_missing_is_not_judg
     assert [] == server.requests
 
 
-def test_a_weak_simulated_judge_goes_by_position_and_is_pointed_out(simulated):
-    asked = [Pair(prompt, "so", "or so", "SIMPLE", "MEDIUM") for prompt in known_prompts()]
-
-    top, weak = (judged(simulated, asked, judge) for judge in (None, "SIMPLE"))
-
-    assert not any(one.flipped for one in top)
-    assert 20 < sum(one.flipped for one in weak)
-    told = leaning(asked, weak).notes[0]
-    assert told.startswith("this judge chose the answer shown first")
-
-
 def test_an_answer_that_was_cut_off_is_no_verdict_and_a_temperature_is_optional(router, server):
     usage = {"prompt_tokens": 90, "completion_tokens": 1000}
     for _ in range(2):
@@ -159,21 +144,17 @@ def test_a_judge_without_a_price_is_refused_where_there_is_a_limit(router, serve
     assert free.usd is None
 
 
-@pytest.mark.parametrize(
-    ("models", "judge", "told"),
-    [
+def test_a_judge_of_its_own_words_or_family_is_named(make_router):
+    for models, judge, told in (
         (("a/x", "b/y", "c/z"), None, "TOP is judged by its own model"),
         (("a/x", "b/y", "c/z"), "TOP:anthropic/opus", ""),
         (("openai/x", "b/y", "c/z"), "TOP:openrouter/openai/j", "LOW and the judge are from one"),
         (("gpt-5-mini", "openai/y", "c/z"), "TOP:openai/judge", "LOW and MID and the judge"),
-    ],
-)
-def test_a_judge_of_its_own_words_or_family_is_named(make_router, models, judge, told):
-    tiers = [replace(tier, model=model) for tier, model in zip(LADDER.tiers, models, strict=True)]
-    found = kin(make_router(ladder=replace(LADDER, tiers=tuple(tiers))), judge, LADDER.names)
-
-    assert found.startswith(told)
-    assert bool(told) == bool(found)
+    ):
+        pairs = zip(LADDER.tiers, models, strict=True)
+        tiers = tuple(replace(tier, model=model) for tier, model in pairs)
+        found = kin(make_router(ladder=replace(LADDER, tiers=tiers)), judge, LADDER.names)
+        assert (told, bool(told)) == (found[: len(told)], bool(found))
 
 
 def test_the_worst_cost_is_told_of_answers_that_are_not_there_yet(router):

@@ -199,20 +199,17 @@ def test_a_session_of_the_ledger_is_read_where_it_keeps_texts(opened, tmp_path):
             assert "store_text = true" in repr(found)
 
 
-@pytest.mark.parametrize(
-    ("asked", "told"),
-    [
+def test_bad_input_names_the_cure(simulated):
+    for asked, told in (
         ({"threshold": 1.5}, "from 0 to 1"),
         ({"ladder": "two-teir"}, "did you mean 'two-tier'"),
         ({"prompts": ["x"], "session": "y"}, "not several"),
         ({"prompts": pd.DataFrame({"text": ["x"]})}, "no column 'prompt'"),
         ({"results": ["hello"]}, "for texts there is prompts="),
         ({"prompts": [""]}, "prompt 0 is"),
-    ],
-)
-def test_bad_input_names_the_cure(simulated, asked, told):
-    with pytest.raises((SettingsError, PromptError), match=told):
-        simulated.what_if(**asked)
+    ):
+        with pytest.raises((SettingsError, PromptError), match=told):
+            simulated.what_if(**asked)
 
 
 def test_the_magic_prints_the_table_where_there_is_no_widget(shell):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from nbroute.report.colours import GREY, tier_colour
 
 
@@ -13,10 +11,9 @@ def _luminance(colour):
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
-@pytest.mark.parametrize("count", [1, 4, 9])
-def test_white_words_are_readable_on_every_tier_of_every_ladder(count):
-    colours = [tier_colour(place, range(count)) for place in range(count)]
-
-    assert len(set(colours)) == count
-    assert GREY == tier_colour("of another ladder", range(count))
-    assert all(1.05 / (_luminance(colour) + 0.05) >= 4.5 for colour in [*colours, GREY])
+def test_white_words_are_readable_on_every_tier_of_every_ladder():
+    for count in (1, 4, 9):
+        colours = [tier_colour(place, range(count)) for place in range(count)]
+        assert len(set(colours)) == count
+        assert all(1.05 / (_luminance(colour) + 0.05) >= 4.5 for colour in [*colours, GREY])
+    assert GREY == tier_colour("of another ladder", range(4))

@@ -192,15 +192,6 @@ def test_the_text_of_a_report_says_what_happened():
     assert TEXT == str(told)
 
 
-def test_the_text_says_which_money():
-    unbilled = str(report(row(**UNBILLED)))
-
-    assert "spent: $0, 1 call, would have cost $0.04" in unbilled
-    assert "saving, had it been billed: $0.16 less than all on FRONTIER (estimate, net)" in unbilled
-    assert "\nsaving:" not in unbilled
-    assert "spent: $0, 1 call, 1 of unknown cost" in str(report(row(**UNKNOWN)))
-
-
 def test_a_frame_has_a_row_for_every_tier_and_what_is_not_known_is_not_zero():
     frame = report(row(), row("r2", tier="FRONTIER", cost_usd=0.5)).frame()
 
