@@ -81,10 +81,7 @@ def test_a_vote_stands_in_its_column_can_be_taken_back_and_is_saved_without_a_ke
     good_enough(cell, "MEDIUM").click()
     says(cell, "your vote: MEDIUM is good enough")
 
-    def told():
-        return "".join(notebooks.saved()[0]["data"]["text/plain"])
-
-    until(lambda: "your vote: MEDIUM" in told())
+    until(lambda: "your vote: MEDIUM" in "".join(notebooks.saved()[0]["data"]["text/plain"]))
     main, controls = notebooks.saved()
     assert "MEDIUM" == votes(notebooks)[-1]
     assert ["SIMPLE", "MEDIUM"] == [one["tier"] for one in main["metadata"]["nbroute"]["compared"]]

@@ -96,6 +96,10 @@ LINES = [
     ("%route teach forget hello", "'hello' was never taught; nothing has been taught"),
     ("%route threads forget", "forget NAME"),
     ("%route tiers LOW=a low=b", "has LOW twice"),
+    ("%%route --repeat 1\nx", "give one from 2 to 20"),
+    ("%%route --max-tokens 0\nx", "token"),
+    ("%route spend colour", "colour"),
+    ("%route audit --max-cost lots", "'lots'"),
     ("%%route -o 'not a name'\nx", "is not a variable name"),
 ]
 

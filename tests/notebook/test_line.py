@@ -79,6 +79,7 @@ QUESTIONS = [
     ("if True:\n    %route classify Why isn't it?", "Why isn't it?"),
     ("x = 1\n%route classify It's # 1?\n%route classify Is it?", "Is it?"),
     ("%route classify Is it ${{price}}?", "Is it $7?"),
+    ("%time %route classify Is it?", "Is it?"),
     ("%route classify C# or 'F#??", "C# or 'F#??"),
 ]
 
