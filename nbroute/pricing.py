@@ -277,9 +277,7 @@ def _list_rates(provider: str, model: str) -> tuple[_Rates, ...]:
     if "free" in variants:
         nothing = Decimal(0)
         return (_Rates(-1, nothing, nothing, nothing, fee, sure=not fee),)
-    if not set(variants) <= set(_VARIANTS):
-        return ()
-    rates = _listed_rates(provider, name)
+    rates = _listed_rates(provider, name) if set(variants) <= set(_VARIANTS) else ()
     return tuple(one._replace(fixed=one.fixed + fee, sure=False) for one in rates)
 
 

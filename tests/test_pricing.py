@@ -66,7 +66,7 @@ NAMES = {
         arn:aws:bedrock:us-east-1:1:inference-profile/us.anthropic.{SONNET}-20240620-v1:0""",
     ("openrouter", "google/gemini-2.5-flash"): """
         gemini/gemini-2.5-flash models/gemini-2.5-flash google/gemini-2.5-flash
-        vertex_ai/gemini-2.5-flash google-ai-studio/gemini-2.5-flash
+        vertex_ai/google/gemini-2.5-flash google-ai-studio/gemini-2.5-flash
         google-vertex-ai/google/gemini-2.5-flash openrouter/google/gemini-2.5-flash""",
     ("openrouter", "google/gemini-2.5-pro"): "gemini-2.5-pro google/gemini-2.5-pro-preview",
     ("openrouter", "x-ai/grok-4.5"): "xai/grok-4.5 grok/grok-4.5 x-ai/grok-4.5 grok-4.5",
@@ -101,6 +101,7 @@ def test_openrouters_variants_cost_what_it_asks_for_them(model, usd, source):
     found = cost(MILLION, Tier("t", "openrouter", model, 100))
 
     assert (None if usd == "-" else Decimal(usd), source) == (found.usd, found.source)
+    assert found == cost(MILLION, Tier("t", "proxy", f"openrouter/{model}", 100))
 
 
 SAME = """
@@ -109,6 +110,7 @@ SAME = """
     anthropic/claude-sonnet-4.5  claude-sonnet-4-5-20250929  yes
     models/gemini-2.5-flash      gemini-2.5-flash            yes
     llama3.2                     llama3.2:latest             yes
+    openai/gpt-4o:free:nitro     gpt-4o                      yes
     bedrock/us.anthropic.claude-3-5-sonnet-20241022-v2:0 claude-3-5-sonnet yes
     gpt-4o                       gpt-4o-mini                 no
     llama3.2:1b                  llama3.2:3b                 no
@@ -128,7 +130,8 @@ def test_a_date_or_a_vendor_does_not_make_another_model_and_its_name_says_who_ma
 
 
 def test_the_list_has_a_date_prices_and_context_windows():
-    assert date(2024, 1, 1) < pricing.newest_price(date.today()) <= date.today()  # noqa: DTZ011
+    newest = pricing.newest_price(date.today())  # noqa: DTZ011
+    assert date(2024, 1, 1) < newest == pricing.newest_price(newest)
     assert pricing.newest_price(date(1999, 1, 1)) is None
     assert Price(Decimal("0.15"), Decimal("0.6")) == list_price("openai", "gpt-4o-mini")
     local = Tier("t", "local", "x.gguf", 9)
@@ -136,6 +139,7 @@ def test_the_list_has_a_date_prices_and_context_windows():
     assert 128_000 == pricing.context_of(replace(local, reference="openai:gpt-4o"))
     assert pricing.context_of(local) is None
     assert list_price("openai", "whisper-1") is None  # it is not priced by tokens
+    assert Price(Decimal("0.02"), Decimal(0)) == list_price("openai", "text-embedding-3-small")
 
 
 # What a call costs
@@ -188,6 +192,7 @@ def billed(usd):
     ("usage", "tier", "model", "usd", "source"),
     [
         (billed("0.07"), OWN, None, "0.07", "billed"),
+        (billed("0"), OWN, None, "0", "billed"),
         *[(billed(usd), MINI, None, "0.15", "list") for usd in ("-1", "NaN", "Infinity")],
         (HALF_CACHED, OWN, None, "3", "configured"),
         (HALF_CACHED, CACHED, None, "2.55", "configured"),
@@ -256,6 +261,9 @@ def test_the_fewest_tokens_of_a_text_are_close_to_what_it_has_and_never_more(tex
     least = {"-" * 136: 2, "ab1" * 20: 30, "北京是": 1.5, "1234567": 7 / 3, "ab" * 20: 4, "😀😀": 2}
     least |= {"-" * 132: 1, "ab" * 14: 1, "get_it, 'or not'": 6, "+" * 8: 1, "": 0, "a \n b": 3}
     assert least == {text: pricing.fewest_tokens(text) for text in least}
+    least = {"-" * 400: 0, "éà" * 64: 16, "北京" * 32: 16, "😀😁" * 32: 32}
+    least |= {"word" * 32: 16, "word" * 31: 0, "ab--------" * 20: 25}
+    assert least == {text: pricing.least_tokens(text) for text in least}
 
 
 # Amounts
@@ -266,7 +274,7 @@ SHOWN = """
     0.000000004 $0.000000004 | 0.0021 $0.0021 | 0.0210 $0.021 | 0.5 $0.50 | 0.99996 $1.00
     1.234 $1.23 | 1E+1 $10.00 | 1234.5 $1,234.50 | -0.02 -$0.02"""
 SOURCES = {"billed": "billed", "list": "list price", "configured": "your price"}
-SOURCES |= {"estimated": "estimate", "equivalent": "would have cost"}
+SOURCES |= {"estimated": "estimate", "equivalent": "would have cost", "unknown": "source unknown"}
 
 
 def test_an_amount_shows_enough_digits_to_be_seen_and_where_it_comes_from():
@@ -274,6 +282,7 @@ def test_an_amount_shows_enough_digits_to_be_seen_and_where_it_comes_from():
         assert shown == pricing.format_usd(Decimal(amount))
     amounts = [Decimal("0.0063"), Decimal("0.000012"), None]
     assert ["$0.006300", "$0.000012", "unknown"] == pricing.column_usd(amounts)
+    assert ["$1.50", "$0"] == pricing.column_usd([Decimal("1.5"), Decimal(0)])
     calls = [Decimal("0.000043"), Decimal("0.0001"), None, Decimal(0)]
     shown = ["$4.30 per 100k calls", "$0.0001", "unknown", "$0"]
     assert shown == [pricing.call_usd(usd) for usd in calls]

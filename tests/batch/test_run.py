@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from loopback import Reply, prompt_of
 from pydantic import BaseModel
+from waiting import until
 
 from nbroute.batch import amap, aroute, map_prompts
 from nbroute.errors import Interrupted, PromptError, SettingsError
@@ -202,6 +203,22 @@ def test_aroute_answers_tells_and_raises_on_the_loops_thread(router, server):
         asyncio.run(aroute(router, ""))
     with pytest.raises(SettingsError, match=r"task.cancel\(\)"):
         asyncio.run(aroute(router, "a", cancel=threading.Event()))
+
+
+def test_a_cancelled_aroute_has_its_row_in_the_ledger_before_the_cancellation_goes_on(
+    router, server
+):
+    server.reply(stall_after=0)
+
+    async def stop():
+        task = asyncio.create_task(aroute(router, "a"))
+        await asyncio.to_thread(until, lambda: server.requests)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        return [row["status"] for row in router.ledger.rows()]
+
+    assert ["interrupted"] == asyncio.run(stop())
 
 
 def test_amap_makes_a_batch_and_stops_with_its_task(router, server, tmp_path):

@@ -4,6 +4,7 @@ import copy
 import pickle
 
 import pytest
+from conftest import LADDER
 
 from nbroute.errors import SettingsError
 from nbroute.types import Verdict
@@ -34,8 +35,15 @@ def test_a_result_keeps_all_but_functions_that_cannot_travel(router, copied):
 
 
 def test_a_router_out_of_a_pickle_says_what_it_lacks(router, copied):
-    with pytest.raises(SettingsError, match="pickled or copied and has no router to ask for its r"):
+    with pytest.raises(SettingsError) as caught:
         copied(router).route("Hi")
-    assert not hasattr(copied(router), "_repr_html_")
+    told = (
+        "this was pickled or copied and has no router to ask for its route: make a Router, or go "
+    )
+    assert f"{told}back to the original" == str(caught.value)
+    kept = copied(router)
+    assert (LADDER, router.session) == (kept.ladder, kept.session)
+    assert "remote" == kept.parts.kind(LADDER.tiers[0])
+    assert not hasattr(kept, "_repr_html_")
     with pytest.raises(SettingsError, match=r"its ledger, cache, providers.* keep its results"):
         copied(router.ledger)

@@ -42,25 +42,22 @@ def answers(server):
 
 def test_the_answer_that_most_agree_on_is_used_and_all_are_paid_for(router, server, answers):
     answers("It is 41.", "It is 42.", "The answer is 42", "42", "The answer is **42**.")
-    events = []
-
-    result = router.route(PROMPT, repeat=5, observe=events.append)
+    seen = []
+    result = router.route(PROMPT, repeat=5, effort="low", observe=seen.append)
 
     found, price = result.repeats, LADDER.tiers[0].price
-    assert 5 == len(server.requests) == len(found.answered) == found.asked
-    assert ("42", "value", 0.8) == (found.value, found.by, found.share)
-    assert found.agreeing[0] == result.answer.id
-    assert "42" in result.text
+    assert (5, "value", "42", 0.8) == (found.asked, found.by, found.value, found.share)
+    assert 5 == len(server.requests) == len({*found.answered}) == router.spend().calls
+    assert (found.agreeing[0], "42") == (result.answer.id, result.text[-4:].strip("*. "))
     assert 5 * (10 * price.input + 20 * price.output) / 1_000_000 == result.cost_usd
-    assert "5 answers: 4 agree on 42, $" in repeated(result)
-    assert repeated(result).endswith(" in all")
-    rows = router.ledger.rows()
-    assert ["ok", *["unused"] * 4] == sorted(row["status"] for row in rows)
-    assert ["agrees"] * 3 + ["says 41"] == sorted(row["error"] for row in rows if row["error"])
-    assert 5 == router.spend().calls
+    assert "5 answers: 4 agree on 42, $0.00025 in all" == repeated(result)
+    others = [("unused", "agrees")] * 3 + [("unused", "says 41")]
+    told = {one.id: (one.status, one.error) for one in result.attempts}
+    assert ("ok", None) == told.pop(result.answer.id)
+    assert others == sorted(told.values())
     # only the answer that is used is shown
-    assert [result.text] == [one.text for one in events if isinstance(one, Text)]
-    assert 1 == sum(isinstance(one, Sent) for one in events)
+    shown = [event for event in seen if isinstance(event, Sent | Text)]
+    assert [Sent("LOW", "small", "low"), Text(result.text)] == shown
 
 
 @pytest.mark.parametrize(
@@ -93,9 +90,28 @@ def test_each_is_asked_afresh_none_is_kept_and_an_escalation_asks_once(router, s
 
     assert (5, True) == (len(server.requests), again.cached)
     assert (None, 6) == (router.escalate(twice).repeats, len(server.requests))
-    with pytest.raises(SettingsError, match="cache"):
-        router.route(PROMPT, repeat=2, cache="only")
+    router.parts = replace(router.parts, cache_mode="only")
+    only = "repeat asks each time afresh, and cache mode 'only' sends nothing"
+    with pytest.raises(SettingsError, match=only):
+        router.route(PROMPT, repeat=2)
     assert 6 == len(server.requests)
+
+
+def test_answers_without_vectors_agree_word_for_word_and_simulated_ones_always(
+    file_router, opened, server, answers
+):
+    answers("A cat.", "A cat.", "A dog.")
+    server.embedding_reply(status=404, error="no such model")
+    result = file_router('embedder = "loop"').route("What purrs?", tier="LOW", repeat=3)
+
+    assert ("text", 2, "A cat.") == (result.repeats.by, len(result.repeats.agreeing), result.text)
+    (told,) = result.notices
+    assert told.startswith("only answers that are alike word for word count as agreeing: 127.0.0.1")
+    told = {one.id: one.error for one in result.attempts if one.purpose == "answer"}
+    assert None is told.pop(result.answer.id)
+    assert ["agrees", "differs"] == sorted(told.values())
+    simulated = opened(profile="simulated").route("What purrs?", repeat=2)
+    assert ("a simulated model gives the same answer each time",) == simulated.notices
 
 
 def test_one_that_fails_leaves_the_others_and_all_that_fail_are_an_error(
@@ -106,7 +122,8 @@ def test_one_that_fails_leaves_the_others_and_all_that_fail_are_an_error(
     result = router.route(PROMPT, tier="TOP", repeat=3)
 
     assert "2 answers of 3: all agree on 42, $" in repeated(result)
-    assert any(one.startswith("1 of 3 answers did not come: ") for one in result.notices)
+    (told,) = result.notices
+    assert told.startswith("1 of 3 answers did not come: 127.0.0.1")
     server.answer(Reply(status=503, error="no"))
     with pytest.raises(Unavailable):
         router.route(PROMPT, tier="TOP", repeat=2)
@@ -133,7 +150,10 @@ def test_over_a_budget_a_cheaper_tier_may_be_asked(router, server):
     result = router.route(PROMPT, tier="TOP", repeat=3)
 
     assert ("MID", 3) == (result.tier, len(server.requests))
-    assert any("is asked instead of TOP: 3 calls could cost" in one for one in result.notices)
+    (told,) = result.notices
+    over = "over the budget, so MID is asked instead of TOP: 3 calls could cost up to $0.09"
+    assert told.startswith(over)
+    assert ";" not in told
 
 
 def test_ctrl_c_keeps_what_was_paid(router, server):

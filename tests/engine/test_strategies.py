@@ -28,6 +28,7 @@ SAID |= {"five": "The answer is 5.", "six": "The answer is 6.", "one": '{"a": 1}
 SAID |= {"forty-two": "42", "then 42": "So the answer is 42.", "is 42": "It is 42."}
 for name, status in {"down": 500, "no key": 401, "broke": 402, "tired": 400}.items():
     SAID[name] = Reply(status=status, error=name)
+SAID["row"] = str([*range(20)])
 SAID["long"] = Reply(status=400, error="prompt is too long")
 
 
@@ -146,6 +147,10 @@ STORIES = {
         *LOW ok [agreement]
         TOP unused [] similarity 0.759, at least 0: LOW's is used
         shows LOW""",
+    "two data: row, -, row": """
+        *LOW ok [agreement, json]
+        TOP unused [] both say [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11...: LOW's is used
+        shows LOW""",
     "two data: one, -, In prose.": """
         *LOW ok [agreement!, json]
         TOP rejected [json!] json: not JSON: Expecting value at line 1, column 1, near 'In prose.'
@@ -222,6 +227,11 @@ def test_who_is_asked_whose_answer_is_used_and_what_is_said(router, server, aske
     else:
         assert gave[result.model] == result.text == result.answer.text
         assert seen[-1] == Done(result)
+        last = max(place for place, event in enumerate(seen) if isinstance(event, Sent))
+        shown = gave[seen[last].model]
+        assert (
+            getattr(shown, "text", shown) == "".join(texts(seen[last:])) or seen[last].tier == "TOP"
+        )
 
     told = "\n".join([*lines(result, seen), *end]).replace(f"{server.host} answered ", "")
     told = told.replace(server.host, "it")
