@@ -48,7 +48,7 @@ def test_the_answer_that_most_agree_on_is_used_and_all_are_paid_for(router, serv
     found, price = result.repeats, LADDER.tiers[0].price
     assert (5, "value", "42", 0.8) == (found.asked, found.by, found.value, found.share)
     assert 5 == len(server.requests) == len({*found.answered}) == router.spend().calls
-    assert (found.agreeing[0], "42") == (result.answer.id, result.text[-4:].strip("*. "))
+    assert (found.agreeing[0], True) == (result.answer.id, "42" in result.text)
     assert 5 * (10 * price.input + 20 * price.output) / 1_000_000 == result.cost_usd
     assert "5 answers: 4 agree on 42, $0.00025 in all" == repeated(result)
     others = [("unused", "agrees")] * 3 + [("unused", "says 41")]
