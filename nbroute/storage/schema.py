@@ -44,7 +44,7 @@ _BEFORE = """(SELECT max(rowid) FROM attempts
 _LAST = "SELECT max(rowid) FROM attempts GROUP BY session, id"
 _NOW = "(julianday('now') - 2440587.5) * 86400"
 _ADD = """INSERT INTO totals SELECT scope, key, equivalent, {amount} FROM shares
-    WHERE row {rows} AND key IS NOT NULL {group}
+    WHERE row {rows} AND key IS NOT NULL
     ON CONFLICT DO UPDATE SET picodollars = picodollars + excluded.picodollars"""
 
 
@@ -60,7 +60,8 @@ def m001_attempts(connection: sqlite3.Connection) -> None:
 def m002_budgets(connection: sqlite3.Connection) -> None:
     """What budgets need: reservations, and totals kept by a trigger instead of scans.
 
-    `held` has the attempts that are still running, with the time of their last row.
+    `held` has the attempts that are still running, with the time of their last row. Every release
+    had both migrations, so that there are no attempts yet.
     """
     _add_columns(connection, _SECOND)
     connection.execute("CREATE INDEX IF NOT EXISTS attempts_by_id ON attempts (session, id)")
@@ -75,11 +76,9 @@ def m002_budgets(connection: sqlite3.Connection) -> None:
     connection.execute("CREATE TABLE scopes (scope TEXT)")
     connection.execute("INSERT INTO scopes VALUES ('session'), ('day'), ('feature')")
     connection.execute(f"CREATE VIEW shares AS {_SHARES}")
-    rows, group = f"IN ({_LAST})", "GROUP BY 1, 2, 3"
-    connection.execute(_ADD.format(amount="sum(counted)", rows=rows, group=group))
     steps = (
-        _ADD.format(amount="-counted", rows=f"= {_BEFORE} AND counted <> 0", group=""),
-        _ADD.format(amount="counted", rows="= NEW.rowid AND counted <> 0", group=""),
+        _ADD.format(amount="-counted", rows=f"= {_BEFORE} AND counted <> 0"),
+        _ADD.format(amount="counted", rows="= NEW.rowid AND counted <> 0"),
         "DELETE FROM held WHERE session = NEW.session AND id = NEW.id",
         f"""INSERT INTO held SELECT NEW.session, NEW.id, NEW.rowid, {_NOW}
             WHERE NEW.status = 'running' AND NEW.reserved_usd > 0""",

@@ -9,9 +9,11 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from ledgers import attempt
 
 from nbroute.errors import RecordError, SettingsError
 from nbroute.storage.cache import FileCache, MemoryCache, request_key
+from nbroute.storage.ledger import SqliteLedger
 from nbroute.types import Message, Reply, Request, Usage
 
 BRIEF, HI = Message("system", "Be brief."), Message("user", "Hi")
@@ -100,10 +102,15 @@ def test_a_file_that_cannot_be_used_is_an_error_that_says_the_cure(cache, path, 
     assert below.get("key") is None
     garbage = "file is not a database; move the file away, or set {} to another one."
     no_folder = "File exists; set {} to a writable file."
+    ours = FileCache(path.parent / "ledger.sqlite")
+    with SqliteLedger(ours.path) as ledger:
+        ledger.append(attempt())
+    ledgers = "it seems to be an nbroute ledger; set {} to another file."
     for use, lead, why in (
         (lambda: cache.get("key"), f"cannot read the cache {str(path)!r}", garbage),
         (lambda: cache.put("key", REPLY), f"cannot write the cache {str(path)!r}", garbage),
         (lambda: below.put("key", REPLY), f"cannot write the cache {str(below.path)!r}", no_folder),
+        (lambda: ours.get("key"), f"cannot read the cache {str(ours.path)!r}", ledgers),
     ):
         with pytest.raises(RecordError) as caught:
             use()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from ledgers import attempt
@@ -12,6 +13,7 @@ from ledgers import attempt
 from nbroute.errors import RecordError
 from nbroute.notebook.lines import session_text
 from nbroute.router import Router
+from nbroute.storage import content
 from nbroute.storage.ledger import SqliteLedger
 
 FORGED = ["X'ff00'", "CAST(X'ff41' AS TEXT)", "'text'", "1e999", "-1", "NULL", "1 << 62"]
@@ -66,3 +68,18 @@ def test_a_ledger_with_forged_rows_stops_no_call(tmp_path, ledger, forged):
         found.add(refused(path) > 0)
 
     assert True in found
+
+
+def test_a_file_of_any_size_is_read_unless_there_is_a_limit(tmp_path):
+    file, whole = tmp_path / "large", bytes(2_000_000)
+    file.write_bytes(whole)
+
+    assert [whole] * 2 == [content(file), content(file, 2)]
+    for path, most, why in (
+        (file, 1, "it is larger than 1 MB"),
+        (tmp_path, 0, "it is a folder"),
+        (Path("/dev/null"), 0, "it is a device or a pipe"),
+        (Path("a\0"), 0, "there is a NUL character in its name"),
+    ):
+        with pytest.raises(OSError, match=f"{why}$"):
+            content(path, most)

@@ -10,7 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from ledgers import attempt, stored
+from ledgers import attempt, database, stored
 
 from nbroute.storage.ledger import SqliteLedger
 
@@ -54,6 +54,20 @@ def test_a_ledger_has_what_was_spent_and_said_and_taught_and_is_written_on(route
         for path in (router.ledger.path, new.path)
     )
     assert older == newer
+
+
+def test_the_tokens_of_what_was_escalated_again_and_again_count_once(old):
+    path = old / "ledger.sqlite"
+    with database(path) as file:
+        _, *first = file.execute("SELECT * FROM attempts WHERE status = 'ok'").fetchone()
+        for number in range(9):  # nine answers, each above the one before
+            first[2], first[7] = f"r{number}", f"r{number - 1}" if number else None
+            marks = ", ".join("?" * len(first))
+            file.execute(f"INSERT INTO attempts VALUES ('a{number}', {marks})", first)  # noqa: S608
+
+    with SqliteLedger(path) as ledger:
+        _, finals = ledger.meter(session="sample-0.1.0")
+        assert {True: (226 + 32, 373 + 42)} == finals
 
 
 def test_a_recording_answers_and_is_continued(old, opened):
