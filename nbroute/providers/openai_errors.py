@@ -231,7 +231,7 @@ def of_sdk(error: BaseException, call: Call) -> ProviderError | None:
     status = getattr(error, "status_code", None)
     if isinstance(status, int):
         return of_status(status, getattr(error, "body", None), call, seconds_asked(error))
-    if is_a(error, "APITimeoutError", "TimeoutException"):
+    if is_a(error, "TimeoutException"):
         return timed_out(call)
     if is_a(error, "APIConnectionError", "RequestError", "StreamError"):
         return no_connection(str(error.__cause__ or error), call)

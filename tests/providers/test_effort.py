@@ -15,7 +15,7 @@ from nbroute.compare import Contender
 from nbroute.errors import BudgetExceeded, ReplayMiss, SettingsError
 from nbroute.notebook.lines import marks
 from nbroute.settings import load
-from nbroute.types import Message, Request
+from nbroute.types import Chunk, Message, Request
 
 PROMPT = "Prove that the square root of 2 is irrational."
 COUNTS = {"prompt_tokens": 20, "completion_tokens": 300, "total_tokens": 320}
@@ -52,10 +52,10 @@ def test_each_host_is_asked_in_its_own_words_and_one_that_ignores_it_is_noted_on
         yield from ()
 
     ask = provider._quirks.ask  # the real host is not asked
-    notices = [[chunk.notice for chunk in ask(REQUEST, None, answer)] for _ in range(2)]
+    notices = [[*ask(REQUEST, None, answer)] for _ in range(2)]
 
     said = f"some/model is asked without a reasoning effort: {host} does not take one"
-    assert [[] if told else [said], []] == notices
+    assert [[] if told else [Chunk(notice=said, effortless=True)], []] == notices
     assert [told, told] == [{n: b[n] for n in b if n.startswith("reasoning")} for b in bodies]
 
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import openai
 import pytest
-from calls import KEY, asking, events, failure, said, text_of
+from calls import KEY, asking, failure, text_of
 from loopback import Reply
 
 from nbroute import errors
@@ -19,16 +19,33 @@ from nbroute.types import Usage
 # Where it is
 
 
+def test_what_is_not_said_has_a_default(server):
+    server.handler = lambda _: Reply(status=503, error="no", headers={"retry-after-ms": "1"})
+    provider = OpenAICompatible("test", server.url, None)
+    failure(provider, errors.Unavailable)
+    assert ["loopback"] == provider.models()
+    provider.close()
+    paths = [*["/v1/chat/completions"] * 3, "/v1/models"]
+
+    assert paths == [seen.path for seen in server.requests]
+    assert (60, 600, "remote") == (provider.timeout_s, provider.deadline_s, provider.kind)
+    longest = OpenAICompatible("test", server.url, None, timeout_s=1e99, deadline_s=2e99)
+    assert (1e9, 1e9) == (longest.timeout_s, longest.deadline_s)
+    assert [KEY, "me", "pass"] == OpenAICompatible("x", "http://me:pass@h/v1", KEY).secrets()
+
+
 def test_a_proxy_is_used_for_other_hosts_and_not_for_this_machine(connect, monkeypatch):
     unproxied = failure(connect("http://no-such-host.invalid:11434/v1"), errors.Unavailable)
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
-    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
+    for name in ("HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:8")
 
     assert "no connection to no-such-host.invalid:11434" in unproxied
     assert "start Ollama" in unproxied
     assert "ok" == text_of(connect().send(asking()))
     near = connect("http://127.example.com/v1")  # its name only begins like this machine's
-    assert "through the proxy 127.0.0.1:9" in failure(near, errors.Unavailable)
+    told = "(through the proxy 127.0.0.1:9 that HTTP_PROXY names: "
+    assert told in failure(near, errors.Unavailable)
 
 
 def test_a_wrong_base_url_says_to_check_it_and_an_unknown_model_does_not(server, connect):
@@ -42,19 +59,6 @@ def test_a_wrong_base_url_says_to_check_it_and_an_unknown_model_does_not(server,
     server.reply(status=400, error="some/model is not a valid model ID")
     assert "base_url" not in failure(connect(), errors.UnknownModel)
     assert "not a valid model ID" in failure(connect(), errors.UnknownModel)
-
-
-# Answers
-
-
-def test_the_id_is_known_before_any_text_even_of_a_stream_that_breaks_off(server, provider):
-    server.reply(**events(*(said(text, id="gen-7") for text in ("", "Paris."))))
-    pieces = provider.send(asking())
-    first, second = next(pieces), next(pieces)
-
-    assert ("", "gen-7", "Paris.", "gen-7") == (first.text, first.id, second.text, second.id)
-    with pytest.raises(errors.Unavailable):
-        list(pieces)
 
 
 # Parameters that an endpoint does not take; the words are in test_refusals.py
@@ -254,16 +258,20 @@ def test_an_endpoint_without_books_settles_nothing_and_a_refused_key_fails(serve
 # Keys
 
 
-@pytest.mark.parametrize("key", [None, " ", f"{KEY}\n", "sk-schlüssel"])
-def test_with_a_key_that_is_missing_or_cannot_be_sent_nothing_is(server, connect, key):
-    provider = connect(api_key=key)
-    message = failure(provider, errors.AuthError)
-
-    assert ("set the environment variable TEST_KEY" if not key else "TEST_KEY") in message
-    assert not (key or "").strip() or key.strip() not in message
-    with pytest.raises(errors.AuthError, match="TEST_KEY"):
-        provider.post("/embeddings", {"model": "small"})
+def test_with_a_key_that_is_missing_or_cannot_be_sent_nothing_is(server, connect):
+    missing = "no key: set the environment variable TEST_KEY, then `%route use PROFILE`"
+    wrong = (
+        "a space, a line break or a character outside ASCII in it and cannot be sent: set the "
+        "environment variable TEST_KEY again"
+    )
+    for key in (None, "", " ", f"{KEY}\n", "sk-schlüssel"):
+        provider, name = connect(api_key=key), "provider 'test' has"
+        told = f"the key of the {name} {wrong}" if key else f"the {name} {missing}"
+        assert f"AuthError: {told}" == failure(provider, errors.AuthError)
+        with pytest.raises(errors.AuthError, match="TEST_KEY"):
+            provider.post("/embeddings", {"model": "small"})
     assert [] == server.requests
+    assert "ok" == text_of(connect(api_key="!sk-~").send(asking()))
 
 
 def test_an_endpoint_without_a_key_gets_none_and_no_log_shows_one(server, connect, caplog):

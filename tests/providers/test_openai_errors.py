@@ -7,7 +7,7 @@ import traceback
 from pathlib import Path
 
 import pytest
-from calls import STREAMING, asking, events, said
+from calls import events, said
 from calls import failure as words_of
 from loopback import Reply
 
@@ -66,43 +66,18 @@ def test_an_error_says_what_happened_where_and_what_to_do(row):
     assert row.get("status_code") == getattr(made, "status_code", None)
 
 
-@STREAMING
-@pytest.mark.parametrize(
-    ("error", "kind"),
-    [
-        ({"code": 429, "message": "slow down"}, errors.RateLimited),
-        ({"code": "401", "message": "no"}, errors.AuthError),
-        ({"code": 403, "metadata": {"flagged_input": "API key is invalid"}}, errors.Moderated),
-        ({"code": 502, "message": "upstream went away"}, errors.BadReply),
-    ],
-)
-def test_an_error_inside_a_200_is_read_in_the_same_way(server, provider, stream, error, kind):
-    server.reply(body={"error": {"message": "no"} | error})
-    assert words_of(provider, kind, stream=stream)
+def test_the_sdks_errors_are_known_by_name():
+    call = Call(**CALL | {"api_key": KEY}, api_key_env=None)
+    names = ("TimeoutException", "APIConnectionError", "RequestError", "StreamError", "OSError")
+    made = [type(name, (Exception,), {"__cause__": None})("it broke") for name in names]
+    found = [openai_errors.of_sdk(error, call) for error in made]
+    made[1].__cause__ = OSError("a cable")
 
-
-@STREAMING
-@pytest.mark.parametrize(
-    ("word", "ours"),
-    [
-        *((word, "length") for word in ("MAX_TOKENS", "model_length", "FinishReason.MAX_TOKENS")),
-        *((word, "content_filter") for word in ("content-filter", "content_filter: RECITATION")),
-        *(("end_turn", "stop"), ("tool_calls", "tool_calls")),
-        ("function_call_filter: MALFORMED_FUNCTION_CALL", "bad"),
-    ],
-)
-def test_why_an_answer_ended_is_read_in_any_vendors_words(server, provider, word, ours, stream):
-    server.reply(text="Half an", finish_reason=word, usage=USAGE)
-    pieces = provider.send(asking(stream=stream))
-    seen = [next(pieces)]
-
-    if ours == "bad":
-        with pytest.raises(errors.BadReply, match=word.split()[-1]):
-            seen.extend(pieces)
-    else:
-        seen.extend(pieces)
-        assert ours == seen[-1].finish_reason
-    assert (1000, 500) == (seen[-1].usage.input_tokens, seen[-1].usage.output_tokens)
+    unreached = [errors.Unavailable] * 3
+    assert [errors.TimedOut, *unreached, type(None)] == [type(error) for error in found]
+    assert "no connection to h (it broke): is it running" in str(found[1])
+    assert "no connection to h (a cable): is it" in str(openai_errors.of_sdk(made[1], call))
+    assert KEY not in repr(call)
 
 
 def test_an_answer_that_failed_on_the_way_asks_the_fallback_and_is_not_kept(make_router, server):
@@ -122,9 +97,9 @@ def test_an_answer_that_failed_on_the_way_asks_the_fallback_and_is_not_kept(make
 
 
 def test_a_short_key_is_hidden_in_the_servers_words_alone_and_a_password(server, connect):
-    provider, nowhere = connect(api_key="x"), server.url.replace("/v1", "/nowhere")
+    provider, nowhere = connect(api_key="page"), server.url.replace("/v1", "/nowhere")
     server.reply(body="<html>Sign in")
-    server.reply(status=401, error="maximum: no such key 'x'")
+    server.reply(status=401, error="maximum: no such key 'page'")
 
     assert "a proxy or a login page" in words_of(provider)
     assert "maximum: no such key '[key]'" in words_of(provider)
