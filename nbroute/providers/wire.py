@@ -168,7 +168,7 @@ def _value(data: bytes, call: Call) -> Any:
 
 def _text(data: bytes) -> str:
     """The bytes as text; what is not UTF-8 is kept, as it may be half a character."""
-    return data.decode("utf-8", "surrogateescape")
+    return data.decode(errors="surrogateescape")
 
 
 def _first(most: int, lines: Iterable[bytes]) -> Iterator[bytes]:
