@@ -59,7 +59,7 @@ def effort_parameter(host: str) -> str:
     return str(_EFFORT["hosts"].get(host, _EFFORT["usual"]))
 
 
-def parameters_of(request: Request, limit: str, effort: str = "reasoning_effort") -> Body:
+def parameters_of(request: Request, limit: str, effort: str) -> Body:
     """The body of a chat request.
 
     `limit` and `effort` are the endpoint's names for the token budget and the effort.

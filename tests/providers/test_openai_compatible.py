@@ -165,8 +165,8 @@ def test_a_schema_is_asked_for_under_a_name_that_openai_takes(server, provider):
 )
 def test_a_schema_is_strict_if_all_its_parts_keep_the_rules(schema):
     def strict(schema):
-        named = parameters_of(asking(schema=schema), "max_tokens")["response_format"]["json_schema"]
-        return named.get("strict")
+        asked = parameters_of(asking(schema=schema), "max_tokens", "")["response_format"]
+        return asked["json_schema"].get("strict")
 
     assert strict(ALL)
     assert not strict(schema)

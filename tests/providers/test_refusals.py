@@ -125,6 +125,14 @@ def test_an_answer_gets_the_room_that_is_left():
     assert [9, 1] == [Limits(9).budget(50, 0), Limits(9, 100, 5).budget(50, 94)]
 
 
+def test_a_budget_is_lowered_once_for_the_answer_and_once_for_the_window(server, provider):
+    most, window = "output tokens: at most {}", f"{WINDOW} but you sent 3000 + {{}} tokens"
+    for words in (most.format(1500), window.format(1500), most.format(9)):
+        server.reply(status=400, error=words)
+    assert "at most 9" in failure(provider, ProviderError, REQUEST)
+    assert [2000, 1500, 1096] == [seen.json["max_tokens"] for seen in server.requests]
+
+
 def test_each_prompt_gets_the_budget_that_fits_it(server, provider):
     def counting(sent):
         prompt = sum(len(one["content"]) // 5 for one in sent["messages"])
