@@ -11,11 +11,12 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 from calls import failure, text_of
+from platformdirs import user_data_path
 
 from nbroute.errors import ContextTooLong, SettingsError, TimedOut, UnknownModel
 from nbroute.providers import model_files
 from nbroute.providers.llama_cpp import LlamaCpp
-from nbroute.providers.model_files import find_models, megabytes, missing, ready
+from nbroute.providers.model_files import find_models, megabytes, missing, models_folder, ready
 from nbroute.types import Message, Request
 
 SMOLLM2 = "SmolLM2-135M-Instruct"
@@ -53,6 +54,7 @@ def test_a_named_file_or_folder_comes_before_pulled_ones_smallest_first(tmp_path
     assert (small, large, parts[0]) == find_models((mine,), tmp_path / "models")
     assert (pulled,) == find_models((), tmp_path / "models")
     assert not ready((tmp_path / "no.gguf",))
+    assert user_data_path("nbroute") / "models" == models_folder()
 
 
 def test_a_model_is_called_as_its_file_without_the_quantisation_where_that_tells_it(tmp_path):

