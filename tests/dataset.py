@@ -6,6 +6,12 @@ import json
 from pathlib import Path
 
 DATA = Path(__file__).parent / "data"
+#: What labelled prompts may be about.
+THINGS = (
+    *("harbour", "bakery", "violin", "glacier", "printer", "orchard", "compass", "lantern"),
+    *("saddle", "turbine", "pigeon", "cathedral", "bicycle", "walnut", "submarine", "telescope"),
+    *("hammock", "vineyard", "locksmith", "marathon"),
+)
 
 
 def rows(name):

@@ -30,11 +30,9 @@ BOTH = [("count to ten", "cheap"), ("prove it", "expensive")]
         FRAME,
         dict(BOTH),
         {"cheap": ["count to ten"], "expensive": ["prove it"]},
-        [BOTH[0], ["prove it", "Expensive"]],
         PAIRS,
         "prompt,tier\ncount to ten,cheap\nprove it,expensive\n",
         "\ufeffprompt;tier\r\ncount to ten;cheap\r\n\r\nprove it;expensive\r\n",
-        'tier\tid\tprompt\ncheap\t1\tcount to ten\nexpensive\t2\t"prove it"\n',
     ],
 )
 def test_examples_are_read_from_tables_dicts_pairs_and_spreadsheets_csv(source):

@@ -96,7 +96,6 @@ FAILED.attempts = (attempt(None, status="error"), attempt(None, status="error"))
     ("failure", "said", "attempts"),
     [
         (attempt(None, status="error", error="TimedOut: 60 s"), "TimedOut: 60 s", 1),
-        (attempt(None, status="interrupted"), "interrupted", 1),
         (FAILED, "AllModelsFailed: both failed", 2),
         (AuthError("no key"), "AuthError: no key", 0),
     ],

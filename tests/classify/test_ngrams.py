@@ -81,18 +81,13 @@ def test_the_reason_quotes_the_words_that_spoke_for_the_tier():
     assert sky.reason.startswith('"word" and "one" point')
 
 
-@pytest.mark.parametrize(
-    ("where", "expected"),
-    [
+def test_another_ladder_gets_the_tier_at_the_same_height():
+    for where, expected in (
         (TWO, ["cheap", "cheap", "expensive", "expensive"]),
         (THREE, ["fast", "mid", "mid", "power"]),
         (ladder(*"abcde"), [*"abde"]),
-    ],
-)
-def test_another_ladder_gets_the_tier_at_the_same_height(where, expected):
-    decisions = [NGRAMS.classify(prompt, where) for prompt in PLAIN]
-
-    assert expected == [decision.tier for decision in decisions]
+    ):
+        assert expected == [NGRAMS.classify(prompt, where).tier for prompt in PLAIN]
 
 
 @pytest.mark.parametrize("prompt", ["", "🙂🙂🙂", "\ud800"])
@@ -152,14 +147,13 @@ def test_the_shipped_weights_were_trained_on_todays_prompts_as_they_are_read_tod
     assert 0.6 < sum(right) / len(rows) < 0.9
 
 
-@pytest.mark.parametrize("name", ["ngrams.npz", "ngrams_rows.npz"])
-def test_weights_that_cannot_be_read_are_one_line_with_the_cure(tmp_path, monkeypatch, name):
+def test_weights_that_cannot_be_read_are_one_line_with_the_cure(tmp_path, monkeypatch):
     monkeypatch.setattr(ngrams.resources, "files", lambda _: tmp_path)
-    use = ngrams.shipped if name == "ngrams.npz" else ngrams._held_out
-
-    with pytest.raises(SettingsError, match=r"cannot be read.*pip install --force-reinstall"):
-        use.__wrapped__()
     (tmp_path / "data").mkdir()
-    (tmp_path / "data" / name).write_bytes(b"PK\3\4")
-    with pytest.raises(SettingsError, match=r"are damaged.*pip install --force-reinstall"):
-        use.__wrapped__()
+
+    for use, name in ((ngrams.shipped, "ngrams.npz"), (ngrams._held_out, "ngrams_rows.npz")):
+        with pytest.raises(SettingsError, match=r"cannot be read.*pip install --force-reinstall"):
+            use.__wrapped__()
+        (tmp_path / "data" / name).write_bytes(b"PK\3\4")
+        with pytest.raises(SettingsError, match=r"are damaged.*pip install --force-reinstall"):
+            use.__wrapped__()

@@ -146,9 +146,7 @@ def settings(tmp_path, line):
 
 
 def test_the_setting_puts_it_round_every_classifier_and_no_forced_tier(tmp_path):
-    file = settings(tmp_path, "step_up_below = 1.0")
-    router = Router(file)
-    mine = CautiousClassifier(Says("SIMPLE", 0.5), 0.6)
+    router = Router(settings(tmp_path, "step_up_below = 1.0"))
 
     ruled = router.route("What is the capital of France?")
     told = router.route("hello", classifier=lambda _: Decision("SIMPLE", "mine", "so", 0.9))
@@ -157,5 +155,3 @@ def test_the_setting_puts_it_round_every_classifier_and_no_forced_tier(tmp_path)
     assert "so one up from SIMPLE" in ruled.decision.reason
     assert "MEDIUM" == router.explain("What is the capital of France?").decision.tier
     assert "SIMPLE" == router.route("hello", tier="SIMPLE").tier
-    # a classifier that is cautious itself is not wrapped again
-    assert "MEDIUM" == Router(file, classifier=mine).route("hello").tier

@@ -15,6 +15,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from conftest import LADDER
+from dataset import THINGS
 from loopback import Reply
 
 from nbroute.errors import BudgetExceeded, Interrupted, ProviderError, SettingsError
@@ -250,7 +251,7 @@ def test_two_settings_are_compared_on_the_prompts_that_both_have(router, answeri
 
 
 def test_judged_pairs_are_labels_and_answers_that_can_be_learnt_from(router, answering):
-    things = ["harbour", "bakery", "violin", "glacier", "printer", "orchard", "compass", "saddle"]
+    things = THINGS[:8]
     asked = [f"{verb} {a} {b}" for verb in ("prove", "name") for a in things for b in things]
 
     def judge(prompt, a, b):
@@ -296,10 +297,9 @@ def test_bad_input_is_one_line_before_anything_is_sent(router, server):
     assert [] == server.requests
 
 
-def test_what_cannot_be_audited_here_is_refused(make_router, answering):
-    one_tier = make_router(ladder=replace(LADDER, tiers=LADDER.tiers[:1]))
-    with pytest.raises(SettingsError, match="the ladder has one tier, LOW"):
-        audited(one_tier, 1, "both", frame=framed(2))
+def test_a_classifier_that_would_have_to_ask_a_model_for_the_tier_is_not_asked(
+    make_router, answering
+):
     asking = make_router(classifier="model")
     with pytest.raises(SettingsError, match=r"no tier for 'one', and small would be asked"):
         audited(asking, 1, frame=pd.DataFrame({"prompt": ["one"]}))

@@ -127,12 +127,11 @@ def test_the_shipped_classifier_on_blind_prompts(simulated):
     assert "right in 88% of 240" in found.chart().lead
 
 
-@pytest.mark.parametrize("of", ["rating", "logprob"])
-def test_a_check_is_calibrated_where_its_threshold_is_written(router, of):
-    found = router.calibrate(answered(), loss=0.05, of=of)
+def test_a_check_is_calibrated_where_its_threshold_is_written(router):
+    found = router.calibrate(answered(), loss=0.05, of="rating")
 
     name, _, value = found.setting.rpartition("[")[2].strip('])"').partition("=")
-    assert (of, found.threshold) == (name, float(value))
+    assert ("rating", found.threshold) == (name, float(value))
     assert 0 < found.chosen.moved < 1
     assert "a loss is a bad answer that passes the check" in repr(found)
 
@@ -205,9 +204,6 @@ def test_the_magic_takes_the_sessions_labels_or_a_variable_and_says_what_is_wron
     run(shell, "%%route\nWhat is the capital of France?")
     run(shell, "%route label good")
     assert "1 label is too few" in error_of(shell, "%route calibrate --loss 5%")
-    shell.user_ns["pairs"] = judged()
-    _, done = run(shell, "%route calibrate --loss 5% --confidence=0.8 pairs")
-    assert 0.8 == done.result.confidence
     assert "'--los': did you mean '--loss'" in error_of(shell, "%route calibrate --los 0.02")
 
 

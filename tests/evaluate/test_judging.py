@@ -20,7 +20,6 @@ VERDICTS = {
     "Verdict: a tie": "tie",
     "Both are fine. [[C]]": "tie",
     "My final verdict is: [[A>>B]]": "a",
-    "Overall, answer B is clearly better.": "b",
     '{"reasons": "A is wrong", "verdict": "B"}': "b",
     '```json\n{\n "winner": "A",\n "reasons": "B is wrong"\n}\n```': "a",
     "<think>Verdict: A? No.</think>\nB is right.\nVerdict: B": "b",
@@ -37,7 +36,6 @@ NO_VERDICT = [
     "Verdict: A or B",
     "Verdict: not A",
     "Answer A is better written, but answer B is correct",
-    "Answer A is not better",
     "<think>Verdict: A",
 ]
 

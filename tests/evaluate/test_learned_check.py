@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from dataset import THINGS
 
 from nbroute.errors import SettingsError
 from nbroute.evaluate.check_training import auc, judged_rows
@@ -16,10 +17,6 @@ from nbroute.storage.ledger import SqliteLedger
 
 pytest.importorskip("sklearn")
 
-THINGS = (
-    *("harbour", "bakery", "violin", "glacier", "printer", "orchard", "compass", "lantern"),
-    *("saddle", "turbine", "pigeon", "cathedral", "bicycle", "walnut", "submarine"),
-)
 GOOD, BAD = "The {} was measured twice and weighs {} kg.", "Some {} is perhaps around {} kg or so."
 
 
@@ -28,8 +25,8 @@ def labelled(rows=120):
     draw = np.random.default_rng(0)
     made = []
     for good in draw.permutation(np.arange(rows) % 2 == 0):
-        prompt = " ".join(draw.permutation(THINGS)[:8])
-        text = (GOOD if good else BAD).format(draw.choice(THINGS), draw.integers(100, 999))
+        prompt = " ".join(draw.permutation(THINGS[:15])[:8])
+        text = (GOOD if good else BAD).format(draw.choice(THINGS[:15]), draw.integers(100, 999))
         text += " That is for the record." * draw.integers(0, 6)
         made.append({"prompt": prompt, "text": text, "good": bool(good)})
     return pd.DataFrame(made, columns=["prompt", "text", "good"])

@@ -162,13 +162,11 @@ def test_the_setting_to_write_is_toml_for_what_has_a_name(simulated):
     simulated.route("hello")
 
     found = simulated.what_if("two-tier", "rules:two-tier", 0.6, cache=False)
-    mine = simulated.what_if(classifier=lambda _: "SIMPLE")
 
     assert (
         '# nbroute.toml\n[nbroute]\nladder = "two-tier"\nclassifier = "rules:two-tier"\n'
         'step_up_below = 0.6\ncache = "off"'
     ) == found.setting
-    assert "# in Python: nbroute.Router(classifier=...)" == mine.setting
 
 
 def test_prompts_of_ones_own_have_the_tokens_of_their_frame_or_estimated_ones(simulated):

@@ -34,19 +34,25 @@ def test_the_page_has_the_report_the_charts_with_their_figures_and_every_answer(
     results = [simulated.route(f"What is {n} + {n}?", feature="sums") for n in range(2)]
     results.append(simulated.route("Prove it.", tier="FRONTIER"))
     simulated.label(results[0], "too weak")
+    simulated.escalate(simulated.route("What is the capital of France?", tier="SIMPLE"))
+    simulated.allow_code()
+    simulated.route("Name a colour.", strategy="cascade", start="SIMPLE", checks=[lambda _: False])
 
     text = page(simulated)
 
     told = words(text)
     assert "all on FRONTIER (savings are estimates against it)" in told
-    assert "3 results from 3 calls" in told
-    assert (5, 3) == (text.count("<figure "), text.count("<article>"))
+    assert "6 results from 9 calls" in told
+    assert (5, 5) == (text.count("<figure "), text.count("<article>"))
     assert "Answers by tier: the figures" in text
     for result in results:
         assert result.prompt in told
         assert f"why {result.tier}" in told
     assert "no model was asked" in told
     assert "label: too weak (needed MEDIUM)" in told
+    assert told.index("MEDIUM · simulated/") < told.index("before: SIMPLE")
+    assert "2 answers together" in told
+    assert "steps: SIMPLE rejected by " in told
 
 
 def test_it_has_no_script_loads_nothing_and_what_was_written_to_it_is_text(simulated):
@@ -62,20 +68,6 @@ def test_it_has_no_script_loads_nothing_and_what_was_written_to_it_is_text(simul
     assert not re.search(r"@import|url\(|<b>feature|<i>be", text)
     assert "<script>alert(1)</script>" in words(text)
     assert "<b>feature</b>" in words(text)
-
-
-def test_an_escalation_is_one_exchange_and_a_cascade_shows_its_steps(simulated):
-    first = simulated.route("What is the capital of France?", tier="SIMPLE")
-    simulated.escalate(first)
-    assert 1 == page(simulated).count("<article>")
-    simulated.allow_code()
-    simulated.route("Name a colour.", strategy="cascade", start="SIMPLE", checks=[lambda _: False])
-
-    told = words(page(simulated))
-
-    assert told.index("MEDIUM · simulated/") < told.index("before: SIMPLE")
-    assert "2 answers together" in told
-    assert "steps: SIMPLE rejected by " in told
 
 
 def test_compared_answers_stand_next_to_one_another_in_the_order_given(make_router, server):
@@ -159,11 +151,9 @@ def test_an_export_is_written_over_and_another_file_is_not(simulated, tmp_path):
 def test_a_write_that_fails_leaves_all_as_it_was(simulated, tmp_path, monkeypatch):
     mine = export(simulated, tmp_path / "session.html")
     before = mine.read_text()
-    (tmp_path / "folder.html").mkdir()
     for name, said in (
         ("session.pdf", "does not end in .html: say 'session.html'"),
         ("nowhere/session.html", "there is no folder"),
-        ("folder.html", "is a folder"),
     ):
         with pytest.raises(SettingsError, match=re.escape(said)):
             export(simulated, tmp_path / name)
@@ -176,7 +166,7 @@ def test_a_write_that_fails_leaves_all_as_it_was(simulated, tmp_path, monkeypatc
         export(simulated, mine)
 
     assert before == mine.read_text()
-    assert ["folder.html", "nbroute", "session.html"] == sorted(x.name for x in tmp_path.iterdir())
+    assert ["nbroute", "session.html"] == sorted(x.name for x in tmp_path.iterdir())
 
 
 def test_the_magic_writes_the_page_or_refuses_what_it_cannot_read(shell, tmp_path):

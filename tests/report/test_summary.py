@@ -282,9 +282,7 @@ def test_a_record_has_the_result_in_json_without_prompt_and_answer_and_null_for_
 def test_the_router_reports_over_no_calls_and_with_the_models_name(router):
     empty = router.report()
     assert (0, {}, None) == (empty.calls, empty.tier_share, empty.escalation_rate)
-    assert Decimal(0) == empty.saving.usd
     assert "no calls recorded yet" == str(empty)
-    assert ["LOW", "MID", "TOP"] == empty.frame()["tier"].tolist()
 
     router.route("hello")
     router.route("hello", tier="MID", cache="off", comparison="c1")
