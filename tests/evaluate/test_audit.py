@@ -14,7 +14,6 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from conftest import LADDER
 from dataset import THINGS
 from loopback import Reply
 
@@ -297,9 +296,7 @@ def test_bad_input_is_one_line_before_anything_is_sent(router, server):
     assert [] == server.requests
 
 
-def test_a_classifier_that_would_have_to_ask_a_model_for_the_tier_is_not_asked(
-    make_router, answering
-):
+def test_a_classifier_that_would_have_to_ask_a_model_is_not_asked(make_router, answering):
     asking = make_router(classifier="model")
     with pytest.raises(SettingsError, match=r"no tier for 'one', and small would be asked"):
         audited(asking, 1, frame=pd.DataFrame({"prompt": ["one"]}))

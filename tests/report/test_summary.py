@@ -233,8 +233,6 @@ def test_frames_tell_spend_by_model_feature_day_use_and_status_with_no_calls_too
     assert ["tier", *(asked.split()[0] for asked in BY)] == list(empty) == list(full)
     for name, frame in full.items():
         assert frame.dtypes.to_dict() == empty[name].dtypes.to_dict()
-    with pytest.raises(SettingsError, match=r"no frame by 'features'; did you mean 'feature'"):
-        told.frame("features")
 
 
 RECORD = {
