@@ -83,7 +83,7 @@ class Guard:
                 raise BudgetExceeded(f"{told}{where}")
 
 
-def too_little(max_cost: Decimal, steps: Iterable[tuple[str, Decimal]]) -> str:
+def too_little(max_cost: Decimal, steps: Iterable[tuple[str, Decimal | None]]) -> str:
     """What the limit does not cover: each step with a cost, and the sum; "" where it covers all."""
     costs = [(name, usd) for name, usd in steps if usd]
     total = sum((usd for _, usd in costs), Decimal(0))

@@ -221,7 +221,7 @@ class Engine:
         found = Explanation(decision, requests, tuple(estimates), plan, asking)
         if call.options.max_cost is None:
             return found
-        steps = [(name, cost.usd or Decimal(0)) for name, cost in found.steps.items()]
+        steps = [(name, cost.usd) for name, cost in found.steps.items()]
         return replace(found, refusal=too_little(call.options.max_cost, steps))
 
     def spend(self, by: str | None = None, *, everything: bool = False) -> Any:

@@ -90,6 +90,7 @@ def test_a_stop_from_another_thread_keeps_what_had_arrived(router, server):
         router.route("hello", observe=watch, cancel=cancel)
     assert "one two" == caught.value.result.text.strip()
     assert "stopped; what had arrived is kept and its cost is an estimate" == str(caught.value)
+    assert (caught.value.result,) == router.history.results()
     (row,) = router.ledger.rows()
     stopped = {"status": "interrupted", "error": "stopped by the user", "finish_reason": None}
     counted = {"input_tokens": 5, "output_tokens": 2, "tokens_estimated": True}

@@ -230,10 +230,11 @@ def test_what_an_endpoint_takes_back_is_no_part_of_the_next_models_answer(router
         list(router.stream("hello again"))
 
 
-@pytest.mark.parametrize(("most", "limit"), [(78, {}), (64, {"max_cost": 1})])
+@pytest.mark.parametrize(("most", "limit"), [(78, {}), (64, {"max_cost": 1}), (64, {})])
 def test_an_answer_past_its_budget_is_stopped_at_once_where_money_is_reserved(
     router, server, most, limit
 ):
+    router.set_budget(1 if most == 64 and not limit else None)
     for size in (most, most + 1):
         server.reply(chunks=["😀😁" * (size // 2) + "😀" * (size % 2)], usage=None)
         result = router.route(f"hello {size}", **limit)
@@ -271,6 +272,7 @@ def test_an_unknown_price_cannot_keep_a_limit_and_costs_unknown(make_router):
         "the model's price is not known ('small'), so {} cannot be kept; give its tier a price in "
     )
     told += "nbroute.toml, or {}"
+    assert "" == router.explain("hello again", max_cost=1).refusal
     dear = failed_as(router, errors.BudgetExceeded, "hello again", max_cost=1)
     assert told.format("--max-cost", "leave --max-cost out") == str(dear)
     router.set_budget(1)
@@ -287,8 +289,10 @@ def test_an_unknown_price_cannot_keep_a_limit_and_costs_unknown(make_router):
 def test_the_cache_answers_the_same_request_at_no_cost_as_far_as_its_mode_says(router, server):
     server.reply(text="Paris.", usage=USAGE, id="gen-1")
     router.route("Where?")
-    again = router.route("Where?")
+    seen = []
+    again = router.route("Where?", observe=seen.append)
 
+    assert [Attempted(again.answer), Text("Paris."), Done(again)] == seen[1:]
     assert 1 == len(server.requests)
     assert (True, "Paris.", 0) == (again.cached, again.text, again.cost_usd)
     router.route("Where?", cache="off")

@@ -56,9 +56,12 @@ def test_a_request_is_the_tiers_but_for_what_the_caller_says(router, make_router
     assert "Sing." == callers["messages"][0]["content"]
     assert not callers.get("stream")
     assert {"type": "json_object"} == object_["response_format"]
+    form = "Reply with one JSON value and nothing else: no prose, no code fence."
+    assert f"Be brief.\n\n{form}" == object_["messages"][0]["content"]
     assert ({"answer": "ok"}, True) == (asked.data, asked.passed)
     # All of a request, as a dry run has it: the caller's effort comes before the tier's.
     (low,) = {*router.explain("hi", tier="LOW", effort="low", checks=["logprob"]).requests}
+    assert not router.explain("hi", checks=[lambda reply: True]).requests[0].logprobs
     said = (Message("system", "Be brief."), Message("user", "hi"))
     assert types.Request("loop", "small", said, 64, logprobs=True, effort="low") == low
     tiers = (replace(LADDER.tiers[0], effort="high"), *LADDER.tiers[1:])
@@ -207,6 +210,7 @@ def test_an_escalation_asks_the_next_tier_and_is_linked(router, make_router):
     below = router.escalate(top, "LOW")  # a rerun
     again = types.Decision("LOW", "forced", "you asked again after TOP's answer")
     assert (again, False) == (below.decision, below.escalated)
+    assert not router.escalate(top, "TOP").escalated
     # What a parallel plan has asked already comes from the cache.
     two = {"strategy": "parallel", "tiers": ("LOW", "MID"), "agreement": 0.5, "by": "value"}
     above = router.escalate(router.route("hi", **two))

@@ -114,5 +114,6 @@ def test_a_consensus_is_of_the_lowest_two_and_the_top_and_a_model_is_asked_alone
     steps = opened(profile="simulated").explain("hi", **CONSENSUS).plan.steps
     assert ["SIMPLE", "MEDIUM", "FRONTIER"] == [step.tier.name for step in steps]
     for model, price in (("small-2", None), ("small", LOW.price), ("mine", None)):
-        (step,) = router.explain("hello", model=model).plan.steps
-        assert Step(LOW, (Target("loop", model, price),)) == step
+        dry = router.explain("hello", model=model)
+        assert (Step(LOW, (Target("loop", model, price),)),) == dry.plan.steps
+        assert {model} == {one.model for one in dry.estimates}

@@ -233,6 +233,8 @@ def test_who_is_asked_whose_answer_is_used_and_what_is_said(router, server, aske
             getattr(shown, "text", shown) == "".join(texts(seen[last:])) or seen[last].tier == "TOP"
         )
 
+    ended = {event.attempt.id for event in seen if isinstance(event, Attempted)}
+    assert ended == {one.id for one in result.attempts}
     told = "\n".join([*lines(result, seen), *end]).replace(f"{server.host} answered ", "")
     told = told.replace(server.host, "it")
     assert textwrap.dedent(STORIES[asked])[1:] == re.sub(CUT, "", told, flags=re.MULTILINE)
@@ -324,7 +326,8 @@ def test_answers_that_cannot_be_compared_leave_the_better_one_and_a_replay_sends
 
     assert ("TOP", GOOD) == (result.tier, result.text)
     assert "the answers could not be compared" == result.rungs[0].failed.reason
-    assert 1 == sum("no such model" in told for told in result.notices)
+    (told,) = result.notices
+    assert told.startswith("the answers could not be compared, so they count as different: 127.0.")
     answers = [row for row in embedding_router.ledger.rows() if row["purpose"] == "answer"]
     assert ["ok", "rejected"] == sorted(row["status"] for row in answers)
     dry = embedding_router.explain("hi", classifier="embedding")
@@ -349,6 +352,7 @@ def test_with_no_embedder_nothing_is_sent_and_the_line_says_what_to_install(open
             router.route("hello", **options)
 
     assert [] == router.ledger.rows()
+    assert router.route(HARD, strategy="parallel").text
 
 
 def test_two_tiers_of_one_model_are_named_and_an_escalation_asks_the_third(make_router, server):
