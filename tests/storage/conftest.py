@@ -7,7 +7,7 @@ from nbroute.storage.ledger import SqliteLedger
 
 @pytest.fixture
 def path(tmp_path):
-    return tmp_path / "data" / "file.sqlite"
+    return tmp_path / "my" / "data" / "file.sqlite"
 
 
 @pytest.fixture

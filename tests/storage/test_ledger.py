@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import product
+from pathlib import Path
 from unittest.mock import ANY, Mock
 
 import pytest
@@ -287,6 +288,7 @@ def test_what_cannot_be_recorded_is_kept_in_memory_and_counts(garbage, name):
         assert ["ok"] == [row.status for row in ledger.report_rows(session="s1")]
         assert ["a1"] == list(ledger.frame(session="s1")["id"])
         assert [said()] == ledger.labels(session="s1")
+    assert [] == [*Path().glob(":memory:*")]
 
 
 def test_late_rows_are_all_written_and_one_that_cannot_be_is_logged(path, monkeypatch, caplog):
@@ -389,9 +391,9 @@ def test_a_lock_held_elsewhere_is_waited_for_once_and_what_waits_is_written_when
     path, monkeypatch
 ):
     monkeypatch.setattr("nbroute.storage.ledger._TRY_EVERY", 0.01)
-    path.parent.mkdir()
+    with SqliteLedger(path) as before:
+        before.append(attempt())
     with SqliteLedger(path, wait_s=0.3) as ledger, database(path) as other:
-        ledger.append(attempt())
         other.execute("BEGIN IMMEDIATE")
         locked = "is locked; kept in memory until it can be written; close the program that locks "
         locked += r"it, or set NBROUTE_LEDGER to another file\.$"
