@@ -81,6 +81,7 @@ def test_without_send_it_writes_nothing_and_says_what_sending_would_cost(simulat
     examination = simulated.doctor()
 
     assert not Path("ledger.sqlite").exists()
+    assert [one.cure for one in examination.findings] == [*examination.frame()["cure"]]
     assert "asks each model: 6 calls, at most $0.012 if they were" in repr(examination)
 
 
@@ -209,15 +210,18 @@ def test_labels_say_whether_routing_beats_chance_and_the_words_are_those_of_qual
     assert ("green", router.quality().verdict) == (finding.colour, finding.words)
 
 
-def test_a_classifier_of_ones_own_is_tried_with_send_alone_and_may_be_shaky(make_router):
+def test_a_classifier_of_ones_own_is_tried_with_send_alone_and_may_be_shaky_or_fail(make_router):
     router = make_router(classifier=lambda prompt: "TOP" if prompt[0].isupper() else "LOW")
+    broken = make_router(classifier=lambda prompt: {}["x"] if "Please" in prompt else "LOW")
     for number in range(12):
         router.route(f"{'Aa'[number % 2]}lpha beta {number}")
+        broken.route(f"prompt {number}")
 
     assert "may send something" in only(router.doctor(), "wording").words
     finding = found(router.doctor(send=True), "wording", colour="amber")[0]
     assert "change the tier" in finding.words
     assert finding.cure.startswith('classifier = "ngrams"')
+    assert "KeyError: 'x'" in only(broken.doctor(send=True), "wording").words
 
 
 def test_from_twenty_answers_on_it_tells_of_one_tier_for_all_of_wording_and_of_translations(
