@@ -60,22 +60,14 @@ def test_a_prompt_that_alone_is_too_long_is_not_asked_again(server, provider, wo
     assert 1 == len(server.requests)
 
 
-@pytest.mark.parametrize(
-    ("fields", "limits"),
-    [
-        ({"context_length": 1000, "top_provider": {"max_completion_tokens": None}}, (None, 1000)),
-        ({"meta": {"n_ctx_train": 1000}}, (None, 1000)),
-        (
-            {"max_model_len": 0, "context_window": 9, "top_provider": {"max_output_tokens": 5}},
-            (5, 9),
-        ),
-        ({"max_completion_tokens": 5}, (5, None)),
-        ({"context_length": True, "meta": [], "n_ctx": "9"}, None),
-    ],
-)
-def test_what_the_list_says_of_the_model_is_its_limit(fields, limits):
-    page = {"data": [{"id": "other", "n_ctx": 7}, {"id": "some/model"} | fields]}
-    assert listed_in(page, "some/model") == (limits and Limits(*limits))
+def limits_in(row):
+    return row["limits"] and Limits(**row["limits"])
+
+
+@pytest.mark.parametrize("row", DATA["listed"])
+def test_what_the_list_says_of_the_model_is_its_limit(row):
+    page = {"data": [{"id": "other", "n_ctx": 7}, {"id": "some/model"} | row["fields"]]}
+    assert limits_in(row) == listed_in(page, "some/model")
 
 
 def test_a_window_that_the_refusal_leaves_out_is_looked_up_once(server, provider):
@@ -91,32 +83,10 @@ def test_a_window_that_the_refusal_leaves_out_is_looked_up_once(server, provider
     assert [1, 0] == [*map(len, notices)]
 
 
-WINDOW = "the context length is 4096 tokens"
-
-
-@pytest.mark.parametrize(
-    ("words", "budget", "given", "limits"),
-    [
-        # Of two numbers, the one without the budget is the prompt, though ours is between them.
-        (f"{WINDOW}; you sent 4000, in total 4100", 100, 4060, Limits(7000, 4096, -60)),
-        (f"{WINDOW}; 4095 input tokens and max_tokens", 100, 4000, Limits(7000, 4096, 95)),
-        (f"{WINDOW}; 4096 input tokens and max_tokens", 100, 4000, None),
-        # Of one, that which is nearer to our count.
-        (f"{WINDOW}; max_tokens exceeds it: 4150", 100, 4000, Limits(7000, 4096, 50)),
-        (f"{WINDOW}; max_tokens exceeds it: 4150", 100, 4140, None),
-        # Of none, our count and an eighth more, as where the endpoint stops counting.
-        (f"{WINDOW}; max_tokens is between 0 or 1 and it", 5000, 800, Limits(7000, 4096, 116)),
-        (
-            f"{WINDOW}; at least 3000 input tokens, in total 5000",
-            2000,
-            3000,
-            Limits(7000, 4096, 391),
-        ),
-        (f"{WINDOW}; at least 3000 input tokens, in total 5000", 2000, 9, Limits(7000, 4096, 2991)),
-    ],
-)
-def test_the_endpoints_count_of_a_prompt_is_remembered(words, budget, given, limits):
-    assert limits == learnt_from(words, Limits(7000), budget, given)
+@pytest.mark.parametrize("row", DATA["learnt"])
+def test_the_endpoints_count_of_a_prompt_is_remembered(row):
+    found = learnt_from(row["words"], Limits(7000), row["budget"], row["given"])
+    assert limits_in(row) == found
 
 
 def test_an_answer_gets_the_room_that_is_left():
@@ -126,7 +96,8 @@ def test_an_answer_gets_the_room_that_is_left():
 
 
 def test_a_budget_is_lowered_once_for_the_answer_and_once_for_the_window(server, provider):
-    most, window = "output tokens: at most {}", f"{WINDOW} but you sent 3000 + {{}} tokens"
+    most = "output tokens: at most {}"
+    window = "the context length is 4096 tokens but you sent 3000 + {} tokens"
     for words in (most.format(1500), window.format(1500), most.format(9)):
         server.reply(status=400, error=words)
     assert "at most 9" in failure(provider, ProviderError, REQUEST)

@@ -20,7 +20,7 @@ from calls import KEY, STREAMING, asking, events, failure, said, text_of
 
 from nbroute.errors import BadReply, SettingsError, TimedOut, Unavailable
 from nbroute.providers import wire
-from nbroute.providers.connection import _followed, fault
+from nbroute.providers.connection import _followed, _Timed, fault
 from nbroute.providers.openai_errors import Call, Final
 from nbroute.router import Router
 from nbroute.types import Ladder, Price, Tier
@@ -201,6 +201,25 @@ def dripping(connect):
     over.set()
     for thread in threads:
         thread.join()
+
+
+def test_no_wait_of_a_connection_outlasts_its_call(monkeypatch):
+    class Inner:
+        def __getattr__(self, name):
+            return lambda *given, **options: (name, given, options)
+
+    monkeypatch.setattr(wire.time, "monotonic", lambda: 1.0)
+    wire.reading.call = asked(due=3.0)
+    timed = _Timed(Inner())
+    for name in ("connect_tcp", "start_tls"):
+        for timeout, left in ((None, 2.0), (1.5, 1.5)):
+            made = getattr(timed, name)("x", timeout=timeout, more=1)
+            assert (name, ("x",), {"timeout": left, "more": 1}) == made._inner
+    assert ("read", (9, 2.0), {}) == timed.read(9, 5.0)
+    assert ("close", (), {}) == timed.close()
+    wire.reading.call.due = 1.0
+    with pytest.raises(Final):
+        timed.write(b"x")
 
 
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n"
