@@ -11,7 +11,7 @@ from nbroute import Router
 from nbroute.errors import SettingsError
 from nbroute.providers.served import chat_models
 
-SETTINGS = '[nbroute]\nprofile = "ollama"\n[providers.ollama]\nbase_url = "{url}"\n'
+SETTINGS = '[nbroute]\nprofile = "ollama"\n[providers.ollama]\nbase_url = "{url}/"\n'
 
 
 @pytest.fixture
