@@ -140,6 +140,8 @@ def test_the_list_has_a_date_prices_and_context_windows():
     assert pricing.context_of(local) is None
     assert list_price("openai", "whisper-1") is None  # it is not priced by tokens
     assert Price(Decimal("0.02"), Decimal(0)) == list_price("openai", "text-embedding-3-small")
+    tuned = list_price("openai", "ft:gpt-4o-mini-2024-07-18:acme::abc")
+    assert Price(Decimal("0.3"), Decimal("1.2")) == tuned
 
 
 # What a call costs
@@ -240,9 +242,8 @@ def test_tokens_are_estimated_by_the_width_of_characters_in_utf_8(text):
     widths = [len(character.encode("utf-8", "surrogatepass")) for character in text]
 
     assert -(-sum(quarters[width] for width in widths) // 4) == pricing.estimate_tokens(text)
-    assert [8, 8] == list(
-        map(pricing.estimate_tokens, ("What is the capital of France?", "法国的首都是哪里"))
-    )
+    prompts = ("What is the capital of France?", "法国的首都是哪里", "\ud83d a")
+    assert [8, 8, 2] == [pricing.estimate_tokens(prompt) for prompt in prompts]
 
 
 @pytest.mark.parametrize(

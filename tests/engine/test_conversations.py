@@ -92,15 +92,16 @@ def test_a_tier_chosen_by_hand_holds_for_a_follow_up_and_no_longer(levels):
 def test_a_history_that_does_not_fit_is_trimmed_to_what_does_with_a_notice(make_router, server):
     tiers = tuple(replace(tier, context=120) for tier in LADDER.tiers)
     router = make_router(ladder=replace(LADDER, tiers=tiers))
-    questions = [f"Question {number}: {'more ' * 17}" for number in range(6)]
-    for question in questions:  # each 25 tokens by our count, and 1 for the answer
+    questions = [f"Question {number:02}, so?" for number in range(13)]
+    for question in questions:  # each 4 tokens by our count, and 1 for the answer
         router.route(question, thread="long")
-    last = router.route("and the first one?", thread="long")  # 5, and 3 of the tier's own
+    last = router.route("and why?", thread="long")  # 2, and 3 of the tier's own
 
-    said = "thread 'long': the first 4 of 6 turns were left out, as small reads 120 tokens"
+    said = "thread 'long': the first 2 of 13 turns were left out, as small reads 120 tokens"
     assert (said,) == last.notices
     sent = server.requests[-1].json
-    kept = ["Be brief.", questions[4], "ok", questions[5], "ok", "and the first one?"]
+    turns = [text for question in questions[2:] for text in (question, "ok")]
+    kept = ["Be brief.", *turns, "and why?"]
     assert (60, kept) == (sent["max_tokens"], [one["content"] for one in sent["messages"]])
     server.reply(chunks=["word " * 20_000] * 10)
     router.route("tell me all", thread="huge")

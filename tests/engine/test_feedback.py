@@ -120,6 +120,7 @@ def test_labels_of_other_sessions_and_ladders_are_there_when_asked_for(router, o
     later.label(later.route("hi", tier="SIMPLE"), "good")
 
     assert (1, 2) == (later.spend().calls, later.spend(everything=True).calls)
+    assert (1, 2) == (later.report().results, later.report(everything=True).results)
     assert ["hi"] == later.labels()["prompt"].tolist()
     assert ["hi"] == later.labels(everything=True)["prompt"].tolist()
     assert 1 == picked_against_needed(later, everything=True).elsewhere
