@@ -221,16 +221,6 @@ def dark(page: Any, *, name: str = "Dark") -> None:
     page.wait_for_selector(f'body[data-jp-theme-light="{light}"]', state="attached")
 
 
-@contextlib.contextmanager
-def in_the_dark(page: Any) -> Iterator[None]:
-    """The dark theme for a while."""
-    dark(page)
-    try:
-        yield
-    finally:
-        dark(page, name="Light")
-
-
 def save(page: Any) -> None:
     """Save the notebook."""
     command(page, "docmanager:save")

@@ -78,8 +78,10 @@ def findings(page, where=".jp-OutputArea-output"):
 def in_both_themes(page):
     """The findings in the light theme, then in the dark one."""
     light = findings(page)
-    with lab.in_the_dark(page):
-        return light, findings(page)
+    lab.dark(page)
+    dark = findings(page)
+    lab.dark(page, name="Light")
+    return light, dark
 
 
 #: VS Code and Colab define the light variables of JupyterLab once a widget is there, whatever

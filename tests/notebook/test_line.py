@@ -121,7 +121,6 @@ def test_other_cells_are_left_to_ipython(shell):
     ("line", "expected"),
     [
         (r"C:\Users\me\page.html --force", [r"C:\Users\me\page.html", "--force"]),
-        (r'"C:\My Files\talk.rec"', [r"C:\My Files\talk.rec"]),
         (r'"C:\My Files\" --force', ["C:\\My Files\\", "--force"]),
         (r'-s "say \"hi\"" -q', ["-s", 'say "hi"', "-q"]),
         (r"-s 'it is \d+' my\ file.html don\'t", ["-s", r"it is \d+", "my file.html", "don't"]),
