@@ -113,6 +113,9 @@ def test_real_money_and_equivalents_are_two_savings():
 
     assert (Decimal("0.189"), Decimal("0.16")) == (told.saving.usd, told.equivalent_saving.usd)
     assert (Decimal("0.011"), Decimal("0.04")) == (told.spend.usd, told.spend.equivalent_usd)
+    assert "\nspent: $0.011, 3 calls, $0.04 not billed\n" in str(told)
+    alone = str(report(row(**UNBILLED), row("r2", **NO_REFERENCE)))
+    assert "\nspent: $0, 2 calls, would have cost $0.04, 1 of unknown cost\n" in alone
 
     told = report(row("r1", tier="MEDIUM", **NO_REFERENCE), row("r2"))
 
