@@ -222,9 +222,8 @@ def _download(address: str, part: Path) -> None:
 
 
 def _answer(address: str, headers: dict[str, str]) -> Any:
-    request = urllib.request.Request(  # noqa: S310 - _file_name allows http and https only
-        address, headers={"User-Agent": "nbroute", "Accept-Encoding": "identity", **headers}
-    )
+    told = {"User-Agent": "nbroute"} | headers
+    request = urllib.request.Request(address, headers=told)  # noqa: S310 - _file_name allows http(s)
     try:
         return urllib.request.urlopen(request, timeout=60)  # noqa: S310 - as above
     except urllib.error.HTTPError as error:

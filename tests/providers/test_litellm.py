@@ -261,13 +261,14 @@ def test_a_streams_own_end_and_count_are_used_and_the_connection_is_closed(given
     given.answers += [Stream(piece, reason=None)]
     streams, provider = list(given.answers), LiteLLM("lite", api_base="http://h/v1")
     estimated, told = (list(provider.send(asking())) for _ in range(2))
-    broken = failure(provider, errors.Unavailable, asking())
+    broken = failure(LiteLLM(), errors.Unavailable, asking())
 
     said_first = Chunk("Paris", id="a1")
     end = Chunk("", Usage(8, 2, estimated=True), "length", "m", id="a1")
     assert [said_first, end] == estimated
     assert [said_first, replace(end, usage=Usage(9, 2), finish_reason="stop")] == told
-    assert "broke off half-way: ask again" in broken
+    half = "the answer of 'openai/some-model' from litellm broke off half-way: ask again"
+    assert f"Unavailable: {half}" == broken
     assert [1, 1, 1] == [one.completion_stream.close.call_count for one in streams]
 
 

@@ -177,7 +177,10 @@ def test_a_model_is_loaded_for_this_machine_alone_and_once_for_all_providers(
     assert 3 == len(loaded)
     small.close()
     first.close()
-    assert ("local", (), "<LlamaCpp 'local': m>") == (first.name, first.secrets(), repr(first))
+    assert ("local", "local", 300, ()) == (
+        *(first.name, first.kind, first.timeout_s, first.secrets()),
+    )
+    assert "<LlamaCpp 'local': m>" == repr(first)
     assert "<LlamaCpp 'other': no models>" == repr(LlamaCpp("other", files=()))
 
 
