@@ -111,7 +111,6 @@ class LiteLLM:
     def _answer(self, body: Body, request: Request, call: Call) -> Generator[Chunk, None, None]:
         model = request.model
         if "reasoning_effort" in body and not _takes_effort(model):  # litellm drops it silently
-            body = {name: value for name, value in body.items() if name != "reasoning_effort"}
             untaken = no_effort(model, "LiteLLM says it does not take one")
             yield replace(untaken, notice="" if model in self._effortless else untaken.notice)
             self._effortless.add(model)

@@ -142,30 +142,12 @@ def test_a_model_is_loaded_for_this_machine_alone_and_once_for_all_providers(
     notice = "m is asked without a reasoning effort: a local model does not take one"
     assert (notice, True) == (untaken.notice, untaken.effortless)
     assert 0 < piece.clock_ms <= last.clock_ms < 60_000
-    assert {
-        "model": {"path": str(file)},
-        "model_alias": {"m"},
-        "n_ctx": 16_384,
-        "n_parallel": 2,
-        "hostnames": ["127.0.0.1"],
-        "port": 0,
-        "ui": False,
-        "endpoint_slots": False,
-        "endpoint_props": False,
-        "cache_ram_mib": 0,
-        "offline": True,
-        "verbosity": 0,
-        "sampling": {
-            "temp": 0.2,
-            "top_p": 0.9,
-            "penalty_repeat": 1.05,
-            "penalty_last_n": 256,
-            "dry_multiplier": 0.8,
-            "dry_allowed_length": 6,
-            "dry_penalty_last_n": 1024,
-            "seed": 1,
-        },
-    } == loaded[0]
+    sampling = {"temp": 0.2, "top_p": 0.9, "penalty_repeat": 1.05, "penalty_last_n": 256, "seed": 1}
+    sampling |= {"dry_multiplier": 0.8, "dry_allowed_length": 6, "dry_penalty_last_n": 1024}
+    given = {"model": {"path": str(file)}, "model_alias": {"m"}, "n_ctx": 16_384, "n_parallel": 2}
+    given |= {"hostnames": ["127.0.0.1"], "port": 0, "ui": False, "endpoint_slots": False}
+    given |= {"endpoint_props": False, "cache_ram_mib": 0, "offline": True, "verbosity": 0}
+    assert given | {"sampling": sampling} == loaded[0]
     assert [16_384, 1024] == [one["n_ctx"] for one in loaded]
     assert ["loading m (5 MB) ...", "loading m (5 MB) ..."] == said[::2]
     assert re.fullmatch(r"m is ready after 0\.\d s", said[1])
@@ -177,9 +159,8 @@ def test_a_model_is_loaded_for_this_machine_alone_and_once_for_all_providers(
     assert 3 == len(loaded)
     small.close()
     first.close()
-    assert ("local", "local", 300, ()) == (
-        *(first.name, first.kind, first.timeout_s, first.secrets()),
-    )
+    told = (first.name, first.kind, first.timeout_s, first.secrets())
+    assert ("local", "local", 300, ()) == told
     assert "<LlamaCpp 'local': m>" == repr(first)
     assert "<LlamaCpp 'other': no models>" == repr(LlamaCpp("other", files=()))
 
@@ -192,10 +173,8 @@ def test_a_prompt_too_long_is_told_apart_from_what_else_the_server_refuses(
     cure = "Shorten the prompt, or name a model with a larger context in NBROUTE_GGUF"
     asked = request("hi", "m")
     server.reply(status=400, error=long)
-    told = "'m': 3,012 tokens, and its context holds 2,048. "
-    assert f"ContextTooLong: the prompt is too long for {told}{cure}" == failure(
-        provider, ContextTooLong, asked
-    )
+    told = f"the prompt is too long for 'm': 3,012 tokens, and its context holds 2,048. {cure}"
+    assert f"ContextTooLong: {told}" == failure(provider, ContextTooLong, asked)
     server.reply(status=400, error="maximum context length is 10")
     assert "context length is 10" in failure(provider, ContextTooLong, asked)
     server.reply(delay=30)

@@ -8,9 +8,7 @@ import json
 import math
 import re
 import time
-import uuid
 from dataclasses import replace
-from decimal import Decimal
 from pathlib import Path
 from typing import Literal
 
@@ -68,12 +66,6 @@ def answers_of(prompt, **parts):
 
 KNOWN = "What is the capital of Australia?"
 UNKNOWN = "What does the purple teapot on my desk dream of?"
-CAPITALS = [f"What is the capital of {one}?" for one in ("France", "Norway", "Australia")]
-MOONS = (
-    "Write a haiku about a lighthouse.",
-    "Name the three largest moons of Jupiter.",
-    "Name the three largest moons of Jupiter as a JSON list.",
-)
 
 
 def test_a_known_prompt_however_it_is_written_is_answered_as_models_of_four_strengths_might():
@@ -89,6 +81,7 @@ def test_a_known_prompt_however_it_is_written_is_answered_as_models_of_four_stre
         assert answers_of(plain) == answers_of(re.sub("['`]", other, plain))
 
 
+CAPITALS = [f"What is the capital of {one}?" for one in ("France", "Norway", "Australia")]
 SKY = (
     "Summarise in two sentences why the sky is blue during the day and red at sunset.",
     "Format this list as JSON: red, green, blue.",
@@ -97,7 +90,6 @@ SKY = (
 #: The nearest known prompts, of those with up to 80 letters.
 NEAR = {
     UNKNOWN: ("Why does my recursive function crash on an empty tree?", *CAPITALS[:2]),
-    "Tell me about the moons of Saturn.": MOONS,
     "Is one of these two friendlier? Why is the sky red at sunset?": SKY,
     **dict.fromkeys(("", "日本語", '"', "{", "a" * 100_000), CAPITALS),
 }
@@ -118,7 +110,6 @@ def test_an_unknown_prompt_is_said_to_be_so_with_prompts_that_are_known(prompt, 
     assert [False, False] == [unanswered(SMALL, "Paris."), unanswered("gpt-4o", told)]
 
 
-PLAN = "Plan how a large library moves its catalogue, step by step. " * 9
 PLAN = "Plan how a large library moves its catalogue, step by step. "
 #: How hard a prompt is; which of the six models begin with a doubt ("I am not sure").
 STRANGE = {
@@ -132,15 +123,6 @@ STRANGE = {
     "Prove, design, compare, evaluate, justify, plan and audit it.": (0.748, "ITTTTT"),
     "Critically review the evidence that minimum wages reduce employment.": (0.544, "ITTTTT"),
 }
-#: Milliseconds to the first token and to the end, the probability of a token, the rating.
-MEASURED = {
-    "simulated/gpt-4o-mini": (320, 494, 0.518, 6),
-    "simulated/claude-haiku-3.5": (384, 616, 0.746, 7),
-    "simulated/claude-sonnet-4": (745, 1227, 0.957, 9),
-    "simulated/gpt-4o": (794, 1340, 0.863, 8),
-    "simulated/gemini-2.5-pro": (1088, 2026, 0.99, 10),
-    "simulated/claude-opus-4": (1915, 3399, 0.989, 10),
-}
 
 
 def test_how_hard_a_prompt_is_and_who_doubts_is_the_same_on_every_machine():
@@ -149,21 +131,6 @@ def test_how_hard_a_prompt_is_and_who_doubts_is_the_same_on_every_machine():
         return "".join(text_of(answer(one))[0] for one in asked)
 
     assert STRANGE == {one: (round(difficulty(one), 3), lost(one)) for one in STRANGE}
-
-
-def test_each_model_has_the_articles_times_and_is_as_sure_as_the_prompt_is_easy_for_it():
-    def measured(model):
-        asked = asking(HARD + ASKS_TO_RATE, model=model, rated=True, logprobs=True)
-        chunks, (whole,) = answer(asked), answer(replace(asked, stream=False))
-        sure = [one for chunk in chunks for one in chunk.logprobs]
-        clock, text = [chunk.clock_ms for chunk in chunks], text_of(chunks)
-
-        assert (text, tuple(sure), clock[-1]) == (whole.text, whole.logprobs, whole.clock_ms)
-        assert chunks == answer(asked)
-        probability = round(math.exp(sum(sure) / len(sure)), 3)
-        return round(clock[0]), round(clock[-1]), probability, take_rating(text)[1]
-
-    assert MEASURED == {model: measured(model) for model in MODELS}
 
 
 def test_the_usage_is_exact_and_a_budget_cuts_the_answer_and_says_so(monkeypatch):
@@ -199,15 +166,10 @@ class Node(BaseModel):
 
 class Everything(BaseModel):
     day: dt.date
-    moment: dt.datetime
-    length: dt.timedelta
-    amount: Decimal
-    id: uuid.UUID
     mood: Literal["good", "bad"]
     name: str = Field(min_length=40, max_length=45)
     short: str = Field(max_length=5)
     slug: str = Field(pattern="^[a-z]+$")
-    lives: int = Field(ge=1, le=9)
     some: list[int] = Field(min_length=3, max_length=5)
     pair: tuple[int, str]
     different: set[int]
@@ -223,12 +185,10 @@ class Everything(BaseModel):
 
 
 #: What is made up for a schema.
-EVERYTHING = """{"day": "2026-01-01", "moment": "2026-01-01T12:00:00Z", "length": "P1D", \
-"amount": 1, "id": "00000000-0000-4000-8000-000000000000", "mood": "good", "name": "[simulated] \
-name........................", "short": "[simu", "slug": "simulated", "lives": 1, "some": \
-[1, 1, 1], "pair": [1, "[simulated] pair 2"], "different": [1], "share": 0.5, "cold": -6, \
-"warm": 21, "least": 20, "most": -20, "dozens": 12, "counts": {}, "maybe": "[simulated] maybe", \
-"done": true}"""
+EVERYTHING = """{"day": "2026-01-01", "mood": "good", "name": "[simulated] \
+name........................", "short": "[simu", "slug": "simulated", "some": [1, 1, 1], "pair": \
+[1, "[simulated] pair 2"], "different": [1], "share": 0.5, "cold": -6, "warm": 21, "least": 20, \
+"most": -20, "dozens": 12, "counts": {}, "maybe": "[simulated] maybe", "done": true}"""
 NODE = """{"value": 1, "kids": [{"value": 1, "kids": [], "left": null}], "left": {"value": 1, \
 "kids": [{"value": 1, "kids": []}], "left": {"value": 1, "kids": [], "left": null}}}"""
 LARGER = '{"größe": {"größe": {"größe": {}}}}'
@@ -266,10 +226,7 @@ ENDLESS = {"type": "object", "properties": {"a": {"$ref": "#"}}, "required": ["a
         ({"type": "array", "contains": {"const": 7}}, "does not fit 'contains' of the schema"),
         ({"type": "array", "minItems": 21, "items": {}}, ", ...] has fewer than 21 items"),
         ({"type": "string", "minLength": 10_001}, "has fewer than 10001 characters"),
-        (
-            {"$ref": "#/$defs/a~1b", "$defs": {"a/b": ENDLESS}},
-            "'[simulated] value' is not an object",
-        ),
+        ({"$ref": "#/$defs/a~1b", "$defs": {"a/b": ENDLESS}}, "value' is not an object"),
         (ENDLESS, "a.a.a.a.a.a.a.a.a: '[simulated] a' is not an object"),
     ],
 )
@@ -367,27 +324,6 @@ def test_a_judge_says_which_of_a_lessons_answers_is_better_and_why():
     assert none == told_by_judge(UNKNOWN, *texts[:2])
 
 
-#: The last letters (A, B, tie) on all pairs of answers, to the first prompts that need each level.
-VERDICTS = {
-    "simulated/gpt-4o-mini": "AABAeeAeeAAe BABAABAAeAAe ABAAABAAAAAA",
-    "simulated/claude-haiku-3.5": "ABBAeeAeeAee BBAABAAAAAAA BBBAAAAABAAA",
-    "simulated/claude-sonnet-4": "BBBAeeAeeAee BBBABBAAeAAe BABABBAABAAA",
-    "simulated/gpt-4o": "BBBAeeAeeAee BABABAAAeAAe BBBAABAABAAA",
-    "simulated/gemini-2.5-pro": "BBBAeeAeeAee BBBABBAAeAAe BBBABBAABAAA",
-    "simulated/claude-opus-4": "BBBAeeAeeAee BBBABBAAeAAe BBBABBAABAAA",
-}
-
-
-def test_the_weaker_a_judge_the_more_often_it_prefers_what_it_is_shown_first():
-    asked = [next(one for one in known_prompts() if find(one).enough == n) for n in (1, 2, 3)]
-
-    def verdicts(model, prompt):
-        pairs = itertools.permutations(find(prompt).answers, 2)
-        return "".join(told_by_judge(prompt, a, b, model)[-1] for a, b in pairs)
-
-    assert VERDICTS == {m: " ".join(verdicts(m, prompt) for prompt in asked) for m in MODELS}
-
-
 @pytest.mark.parametrize("prompt", ["largest moons of Jupiter.", "17 times 24"])
 def test_a_judge_knows_an_answer_that_is_cut_short_or_json_and_none_of_another_prompt(prompt):
     lesson, prompt = find(known(prompt)), known(prompt)
@@ -402,15 +338,6 @@ def test_a_judge_knows_an_answer_that_is_cut_short_or_json_and_none_of_another_p
 # Classifying
 
 
-#: The tiers' first letters, for prompts of 0, 8, 16 ... words.
-SORTED = {
-    "simulated/gpt-4o-mini": "SSMMCMCCCFCCFFFFFFFF",
-    "simulated/claude-haiku-3.5": "SSMMCMCCCCCFFFFFFFFF",
-    "simulated/claude-sonnet-4": "SSMMMCCCCCFFFFFFFFFF",
-    "simulated/gpt-4o": "SMMMMCCCCCCFFFFFFFFF",
-    "simulated/gemini-2.5-pro": "SSMMMCCCCCCFFFFFFFFF",
-    "simulated/claude-opus-4": "SSMMMCCCCCFFFFFFFFFF",
-}
 ARTICLE = """Classify the following user request.
 Output ONLY one word: SIMPLE, MEDIUM, COMPLEX, or FRONTIER.
 SIMPLE \u2014 Yes/no, single fact
@@ -418,17 +345,48 @@ User request: {}
 Classification:"""
 
 
-def test_a_prompt_is_classified_by_its_length_and_the_less_surely_the_weaker_the_model():
-    def letter(model, words):
-        classifier = ModelClassifier(None, provider="simulated", model=model)
-        return text_of(answer(classifier.request("word " * words, LADDER)))[0]
-
-    assert SORTED == {m: "".join(letter(m, n) for n in range(0, 160, 8)) for m in MODELS}
+def test_a_prompt_is_classified_where_it_asks_for_one_name_and_there_is_room_for_no_more():
     for prompt, tier in (("What is 2 + 2?", "SIMPLE"), (PLAN * 20, "FRONTIER")):
         article = asking(ARTICLE.format(prompt), system="", max_tokens=16)
         own = asking(prompt, system="Reply with one of these: SIMPLE or FRONTIER.", max_tokens=5)
         assert [tier] * 2 == [text_of(answer(one)) for one in (article, own)]
         assert "no answer" in text_of(answer(replace(article, max_tokens=17)))
+
+
+# Each model
+
+
+#: Milliseconds to the first token and to the end, the probability of a token, the rating; the tiers
+#: (first letters) of prompts of 0, 8, 16 ... words; the verdicts (A, B, tie: last letters) on all
+#: pairs of answers to the first prompts that need the third and the fourth.
+MEASURED = {
+    "simulated/gpt-4o-mini": "320 494 0.518 6 SSMMCMCCCFCCFFFFFFFF BABAABAAeAAe ABAAABAAAAAA",
+    "simulated/claude-haiku-3.5": "384 616 0.746 7 SSMMCMCCCCCFFFFFFFFF BBAABAAAAAAA BBBAAAAABAAA",
+    "simulated/claude-sonnet-4": "745 1227 0.957 9 SSMMMCCCCCFFFFFFFFFF BBBABBAAeAAe BABABBAABAAA",
+    "simulated/gpt-4o": "794 1340 0.863 8 SMMMMCCCCCCFFFFFFFFF BABABAAAeAAe BBBAABAABAAA",
+    "simulated/gemini-2.5-pro": "1088 2026 0.99 10 SSMMMCCCCCCFFFFFFFFF BBBABBAAeAAe BBBABBAABAAA",
+    "simulated/claude-opus-4": "1915 3399 0.989 10 SSMMMCCCCCFFFFFFFFFF BBBABBAAeAAe BBBABBAABAAA",
+}
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_the_articles_times_and_how_sure_and_how_good_at_judging_and_sorting_it_is(model):
+    asked = asking(HARD + ASKS_TO_RATE, model=model, rated=True, logprobs=True)
+    chunks, (whole,) = answer(asked), answer(replace(asked, stream=False))
+    sure = [one for chunk in chunks for one in chunk.logprobs]
+    clock, text = [chunk.clock_ms for chunk in chunks], text_of(chunks)
+    classifier = ModelClassifier(None, provider="simulated", model=model)
+    lengths = (classifier.request("word " * words, LADDER) for words in range(0, 160, 8))
+    told = [round(clock[0]), round(clock[-1]), round(math.exp(sum(sure) / len(sure)), 3)]
+    told += [int(take_rating(text)[1]), "".join(text_of(answer(one))[0] for one in lengths)]
+    for enough in (2, 3):
+        prompt = next(one for one in known_prompts() if find(one).enough == enough)
+        pairs = itertools.permutations(find(prompt).answers, 2)
+        told.append("".join(told_by_judge(prompt, a, b, model)[-1] for a, b in pairs))
+
+    assert (text, tuple(sure), clock[-1]) == (whole.text, whole.logprobs, whole.clock_ms)
+    assert chunks == answer(asked)
+    assert MEASURED[model] == " ".join(map(str, told))
 
 
 # Failing
