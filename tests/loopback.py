@@ -315,6 +315,16 @@ def prompt_of(sent: Any) -> str:
     return sent["messages"][-1]["content"]
 
 
+def prompts_of(count: int) -> list[str]:
+    """So many prompts that differ."""
+    return [f"question {number}" for number in range(count)]
+
+
+def echo(sent: Any) -> Reply:
+    """The model and the prompt again."""
+    return Reply(text=f"{sent['model']} on {prompt_of(sent)}")
+
+
 def _listed(models: Any) -> Any:
     return models and [
         {"id": one, "object": "model"} if isinstance(one, str) else one for one in models

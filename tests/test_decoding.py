@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import runpy
-import subprocess
 import sys
 from importlib import import_module
 from pathlib import Path
 
 import pytest
+from ledgers import python
 
 import nbroute
 from nbroute.decoding import Halves, parse
@@ -102,6 +102,7 @@ def test_the_command_line_says_it_in_one_line_too(tmp_path):
         "import nbroute.providers.more as more, nbroute.__main__ as command\n"
         f"more.__path__.append({str(tmp_path)!r})\nraise SystemExit(command.main())"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert (1, 1) == (done.returncode, len(done.stderr.splitlines()))
-    assert "it has no provider" in done.stderr
+    with python(code) as process:
+        _, err = process.communicate(timeout=60)
+    assert (1, 1) == (process.returncode, len(err.splitlines()))
+    assert "it has no provider" in err

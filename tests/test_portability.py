@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-import textwrap
+from ledgers import python
 
 #: What Windows has not. Other packages are imported before it goes: they have their own ways there.
 WINDOWS = """
@@ -40,13 +38,8 @@ WINDOWS = """
 
 
 def test_without_posix_it_imports_routes_records_and_refuses_to_run_code():
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(WINDOWS)],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    with python(WINDOWS) as process:
+        out, err = process.communicate(timeout=120)
 
-    assert 0 == done.returncode, done.stderr
-    assert "win32" in done.stdout
+    assert ("", 0) == (err, process.returncode)
+    assert "win32" in out

@@ -64,7 +64,6 @@ def test_changed_bytes(tmp_path, batches, suffix):
     [
         "UPDATE rows SET prompt = X'ff'",
         "UPDATE rows SET cost_usd = 1e999",
-        "UPDATE rows SET status = 'wonderful'",
         "UPDATE rows SET place = -1 - place",
         "UPDATE rows SET data = 'NESTED'",
         "UPDATE about SET value = 'NESTED'",

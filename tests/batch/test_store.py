@@ -12,14 +12,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from ledgers import python
-from loopback import Reply, prompt_of
+from loopback import Reply, prompt_of, prompts_of
 
 from nbroute.batch import map_prompts
 from nbroute.errors import SettingsError
-
-
-def prompts_of(count):
-    return [f"question {number}" for number in range(count)]
 
 
 @pytest.fixture(params=["batch.sqlite", "batch.parquet"])

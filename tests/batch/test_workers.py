@@ -15,7 +15,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
-from loopback import Reply, prompt_of
+from loopback import Reply, echo, prompt_of, prompts_of
 
 from nbroute.batch import map_prompts
 from nbroute.errors import SettingsError
@@ -25,14 +25,6 @@ ROOT = Path(__file__).parents[2]
 
 #: A call of these costs $0.0001, and up to $0.001 is held back for it.
 TEN = Reply(text="x", usage={"prompt_tokens": 2, "completion_tokens": 10})
-
-
-def prompts_of(count):
-    return [f"question {number}" for number in range(count)]
-
-
-def echo(sent):
-    return Reply(text=f"about {prompt_of(sent)}")
 
 
 def pool_of(count):
@@ -58,7 +50,7 @@ def test_processes_answer_in_order_into_one_ledger(file_router, server, processe
     batch = map_prompts(router, prompts_of(40), executor=processes, classifier=choose_top)
 
     assert {"TOP"} == {row.tier for row in batch}
-    assert [f"about {one}" for one in prompts_of(40)] == [row.text for row in batch]
+    assert [f"large on {one}" for one in prompts_of(40)] == [row.text for row in batch]
     rows = router.ledger.rows(session=router.session)
     assert 40 == len({row["id"] for row in rows}) == len(rows)
     assert router.spend() == batch.cost
@@ -198,7 +190,7 @@ def test_a_dask_cluster_answers_and_survives_the_death_of_a_worker(
 
     batch = map_prompts(router, prompts_of(64), executor=dask_client.get_executor())
 
-    assert [f"about {one}" for one in prompts_of(64)] == [row.text for row in batch]
+    assert prompts_of(64) == [row.text.partition(" on ")[2] for row in batch]
     lost = [row for row in router.ledger.rows() if row["status"] == "error"]
     assert killed
     assert len(server.requests) <= 64 + len(lost) == router.spend().calls

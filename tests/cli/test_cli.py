@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from importlib.metadata import version
 
@@ -201,28 +200,3 @@ def test_wrong_usage_ends_with_2_and_the_version_is_the_packages(capsys, words, 
     assert code == caught.value.code
     assert ("usage: nbroute" in told.err) == (code == 2)
     assert said in told.out + told.err
-
-
-def test_help_names_the_commands_and_imports_nothing_heavy():
-    code = (
-        "import sys, contextlib\n"
-        "from nbroute.cli import main\n"
-        "with contextlib.suppress(SystemExit): main(['--help'])\n"
-        "print({'openai', 'nbclient', 'nbconvert', 'pandas', 'genai_prices'} & set(sys.modules))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-
-    assert "set()" == done.stdout.splitlines()[-1]
-    for command in ("pull", "run", "costs", "doctor", "trust", "check-endpoint"):
-        assert f"\n    {command}" in done.stdout
-
-
-@pytest.mark.parametrize("command", ["trust", "check-endpoint simulated", "trust --list"])
-def test_with_no_input_and_no_output_at_all_a_command_ends_without_a_traceback(tmp_path, command):
-    (tmp_path / "nbroute.toml").write_text("[nbroute]\nledger = 'l'\n")
-    words = f"cd {tmp_path} && {sys.executable} -m nbroute {command} <&-"
-
-    for closed in ("", ">&-"):
-        done = subprocess.run(words + closed, shell=True, capture_output=True, text=True)  # noqa: S602, PLW1510
-        assert "Traceback" not in done.stderr
-        assert (done.returncode == 0) == (command == "trust --list")

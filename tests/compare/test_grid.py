@@ -9,13 +9,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from loopback import Reply, prompt_of
+from loopback import Reply, echo, prompt_of
 
 from nbroute.errors import AuthError, BudgetExceeded, Interrupted, PromptError, SettingsError
-
-
-def echo(sent) -> Reply:
-    return Reply(text=f"{sent['model']} on {prompt_of(sent)}")
 
 
 def sent_to(server) -> Counter:
@@ -91,24 +87,6 @@ def test_a_prompt_that_fails_or_is_none_is_a_row_with_its_error(router, server):
     assert repr(grid).startswith("<Grid of 5 prompts: LOW 2 answered, 3 failed, TOP 1 answered")
     with pytest.raises(SettingsError, match="'LOW' has no answer to vote for: there is no prompt"):
         grid.vote(2, "LOW")
-
-
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        ({"observe": print}, "observe is for one prompt"),
-        ({"to": "grid.sqlite"}, "a grid goes into a folder"),
-        ({"to": "a" * 400}, "to="),
-        ({"resume": object(), "to": "grid"}, "leave to and fresh out"),
-        ({"executor": None}, "unknown option 'executor'"),
-        ({"prompt": pd.DataFrame({"prompt": ["one"]})}, r"router\.compare\(frame\['prompt'\]\)"),
-    ],
-)
-def test_what_cannot_be_meant_is_refused_and_nothing_is_sent(router, server, arguments, said):
-    with pytest.raises(SettingsError, match=said):
-        router.compare(**{"prompt": ["one"], **arguments})
-
-    assert [] == server.requests
 
 
 def test_costs_are_prompts_by_contenders(router, prompts):

@@ -12,7 +12,7 @@ from loopback import Reply, prompt_of
 
 from nbroute.checks import own
 from nbroute.compare.matrix import ROWS, Overview, chosen, lines_of, overview
-from nbroute.errors import PromptError, SettingsError
+from nbroute.errors import SettingsError
 
 TABLE = {"word": ["cat", "dog"], "lang": ["French", "German"]}
 
@@ -33,39 +33,13 @@ def test_a_template_is_filled_once_for_each_row_of_a_table(router, template, ove
     assert index == list(grid.costs().index)
 
 
-@pytest.mark.parametrize("nothing", [None, float("nan"), pd.NA, pd.NaT])
-def test_a_row_with_a_missing_value_is_not_sent_and_says_which(router, server, nothing):
-    over = pd.DataFrame({"word": ["cat", nothing]}, dtype=object)
+def test_a_row_with_a_missing_value_is_not_sent_and_says_which(router, server):
+    over = pd.DataFrame({"word": ["cat", None, float("nan"), pd.NA, pd.NaT]}, dtype=object)
 
     grid = router.compare("Say {{word}}", ["LOW", "TOP"], over=over)
 
     assert 2 == len(server.requests)
-    assert "PromptError: word missing in this row" in grid.frame()["error"].iloc[-1]
-
-
-@pytest.mark.parametrize(
-    ("template", "options", "said"),
-    [
-        ("{{wrod}}", {"over": TABLE}, "no such column; did you mean 'word'"),
-        ("hello", {"over": TABLE}, "each of 2 rows would ask the same"),
-        ("{{word}}", {"over": {"word": []}}, "over has no rows"),
-        ("{{a}}", {"over": {"a": ["a"], "b": []}}, "not equally long: a has 1, b has 0"),
-        ("{{word}}", {"over": ["cat", "dog"]}, "give each list a name"),
-        ("{{word}}", {"over": "cat"}, "over is 'cat'"),
-        ("{{word}}", {"over": {"word": "cat"}}, "give a list"),
-        ("{{a}}", {"over": pd.DataFrame([[1, 2]], columns=["a", "a"])}, "two columns called 'a'"),
-        (["a"], {"over": TABLE}, "the prompt is one text"),
-        ("one", {"systems": {}}, "systems is empty"),
-        ("one", {"systems": {"a": 3}}, "give texts by name"),
-        ("one", {"systems": "Be terse."}, "give texts by name"),
-        ("one", {"systems": {"a": "x"}, "system": "y"}, "both given"),
-    ],
-)
-def test_what_cannot_be_used_is_told_and_nothing_is_sent(router, server, template, options, said):
-    with pytest.raises((SettingsError, PromptError), match=said):
-        router.compare(template, **options)
-
-    assert [] == server.requests
+    assert {"PromptError: word missing in this row"} == set(grid.frame()["error"].iloc[2:])
 
 
 def test_system_prompts_are_columns_and_kept_with_the_grid(router, server):

@@ -9,6 +9,7 @@ from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from loopback import Loopback, Reply
 
@@ -54,6 +55,9 @@ def test_a_word_names_a_tier_or_a_model(router, server, word, contender):
     assert (contender.repeat or 0) == len(getattr(column.result.repeats, "answered", ()))
 
 
+MANY, TABLE = {"prompt": ["one"]}, {"word": ["cat", "dog"]}
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
@@ -69,6 +73,25 @@ def test_a_word_names_a_tier_or_a_model(router, server, word, contender):
         ({"strategy": "cascade"}, "every contender answers by itself"),
         ({"tier": "LOW"}, "name those to compare in tiers"),
         ({"to": "folder"}, "to is for many prompts"),
+        (MANY | {"observe": print}, "observe is for one prompt"),
+        (MANY | {"to": "grid.sqlite"}, "a grid goes into a folder"),
+        (MANY | {"to": "a" * 400}, "to="),
+        (MANY | {"resume": object(), "to": "grid"}, "leave to and fresh out"),
+        (MANY | {"executor": None}, "unknown option 'executor'"),
+        ({"prompt": pd.DataFrame({"prompt": ["one"]})}, r"router\.compare\(frame\['prompt'\]\)"),
+        (MANY | {"over": TABLE}, "the prompt is one text"),
+        ({"prompt": "{{wrod}}", "over": TABLE}, "no such column; did you mean 'word'"),
+        ({"over": TABLE}, "each of 2 rows would ask the same"),
+        ({"over": {"word": []}}, "over has no rows"),
+        ({"over": {"a": ["a"], "b": []}}, "not equally long: a has 1, b has 0"),
+        ({"over": ["cat", "dog"]}, "give each list a name"),
+        ({"over": "cat"}, "over is 'cat'"),
+        ({"over": {"word": "cat"}}, "give a list"),
+        ({"over": pd.DataFrame([[1, 2]], columns=["a", "a"])}, "two columns called 'a'"),
+        ({"systems": {}}, "systems is empty"),
+        ({"systems": {"a": 3}}, "give texts by name"),
+        ({"systems": "Be terse."}, "give texts by name"),
+        ({"systems": {"a": "x"}, "system": "y"}, "both given"),
     ],
 )
 def test_what_cannot_be_compared_is_refused_and_nothing_is_sent(router, server, options, said):
