@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import atexit
 import contextlib
+import inspect
 import os
+import re
 import signal
 import sys
 from decimal import Decimal
 from pathlib import Path
 
-import elsewhere
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
@@ -23,6 +24,33 @@ from nbroute.types import Ladder, Price, Tier
 
 # A shell that starts the tests in the background has them ignore Ctrl-C, and their children too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+#: What only Linux, or only POSIX, has: a test that uses it is skipped on other systems.
+LINUX = r"/proc/|/dev/full|bwrap|[Ll]andlock|seccomp"
+POSIX = (
+    LINUX + r"|os\.(?:fork|kill|killpg|mkfifo|umask|getuid|getpgid|symlink|setsid)\b|symlink_to"
+    r"|signal\.(?:SIGKILL|SIGALRM|SIGINT|pthread_kill|setitimer)|[\"']fork[\"']|\.chmod\(|/dev/|/etc/"
+    r"|import (?:resource|pty|fcntl|pexpect)\b|pexpect|allow_code|tests=|interrupt"
+)
+PATTERN = {"linux": None, "win32": POSIX}.get(sys.platform, LINUX)
+#: Rooms and modules of which nothing works there.
+WITHOUT = {"win32": ("sandbox", "test_terminal"), "linux": ()}.get(sys.platform, ())
+
+
+def missing(path, function, module):
+    """What the test uses that is not there; "" where it can run."""
+    if any(name in path for name in WITHOUT):
+        return "no sandbox and no terminal"
+    if PATTERN is None:
+        return ""
+    source = inspect.getsource(inspect.unwrap(function))
+    used = [value for name, value in vars(module).items() if re.search(rf"\b{name}\b", source)]
+    own = [one for one in used if getattr(one, "__module__", "") == module.__name__]
+    helpers = [inspect.getsource(one) for one in own if inspect.isfunction(one)]
+    scripts = [one for one in used if isinstance(one, str)]
+    found = re.search(PATTERN, "\n".join([source, *helpers, *scripts]))
+    return f"uses {found[0]}" if found else ""
 
 
 #: These files take longest, and begin first: no worker is left alone with one at the end.
@@ -38,7 +66,7 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: next(number for number, name in numbered if name in item.nodeid))
     for item in items:
         function = getattr(item, "function", None)
-        why = function and elsewhere.missing(item.nodeid, function, item.module)
+        why = function and missing(item.nodeid, function, item.module)
         if why:
             item.add_marker(pytest.mark.skip(reason=f"not on {sys.platform}: {why}"))
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,34 +21,18 @@ FOLDER = Path(__file__).parent / "wire"
 
 @dataclass(frozen=True)
 class Shape:
-    """A reply to one way of asking."""
+    """A reply to one way of asking; `reply` is what `Loopback.reply` is given to play it."""
 
     family: str
     name: str
-    source: str
     stream: bool
     asked: str
     body: bytes
     expect: Mapping[str, Any]
-    status: int = 200
-    headers: Mapping[str, str] = field(default_factory=dict)
+    reply: Mapping[str, Any]
 
     def __str__(self) -> str:
         return f"{self.family}, {'streamed' if self.stream else 'whole'}: {self.name}"
-
-    @property
-    def reply(self) -> dict[str, Any]:
-        """What `Loopback.reply` is given to play it."""
-        headers = dict(self.headers)
-        streams = self.stream and self.status == 200 and not self.body.lstrip().startswith(b"{")
-        usual = "text/event-stream" if streams else "application/json"
-        kind = headers.pop("content-type", usual)
-        return {
-            "status": self.status,
-            "body": self.body,
-            "content_type": kind,
-            "headers": headers,
-        }
 
 
 def shapes() -> Iterator[Shape]:
@@ -60,14 +44,14 @@ def shapes() -> Iterator[Shape]:
                 text = one.get(way, one.get("body"))
                 if text is None:
                     continue
+                body = text.replace("\n", one.get("line_end", "\n")).encode()
+                reply = {"status": one.get("status", 200), "body": body}
+                reply["headers"] = dict(one.get(f"headers_{way}", one.get("headers", {})))
+                stream = way == "streamed"
+                streams = stream and reply["status"] == 200 and not body.lstrip().startswith(b"{")
+                usual = "text/event-stream" if streams else "application/json"
+                reply["content_type"] = reply["headers"].pop("content-type", usual)
+                asked = one.get("asked", family["asked"])
                 yield Shape(
-                    family["family"],
-                    one["name"],
-                    one["source"],
-                    way == "streamed",
-                    one.get("asked", family["asked"]),
-                    text.replace("\n", one.get("line_end", "\n")).encode(),
-                    one["expect"],
-                    one.get("status", 200),
-                    one.get(f"headers_{way}", one.get("headers", {})),
+                    family["family"], one["name"], stream, asked, body, one["expect"], reply
                 )

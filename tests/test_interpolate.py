@@ -22,7 +22,6 @@ SPACE = {
     "größe": 5,
     "raw": b"\xff",
     "text": "{{name}}",
-    "_": "the last output",
 }
 FILLED = {
     "{{ name }} and {{name}}": "Ada and Ada",
@@ -30,8 +29,6 @@ FILLED = {
     "{{items[-1]}}{{items[0]}}": "ca",
     "{{row.city}} {{ row . tags[1] }}": "Paris y",
     "{{nan}} {{none}}": "nan None",
-    "{{_}}": "the last output",
-    "{{{name}}}": "{Ada}",
     # a backslash keeps the braces, and what a value holds is not looked up again
     r"\{{name}}": "{{name}}",
     r"\{{ f(x) }} {{name}}": "{{ f(x) }} Ada",
@@ -115,7 +112,6 @@ USERS |= {"In": [], "exit": print, "get_ipython": print}
 MEANT = {
     "{city}": "{{city}}",
     "City: {city}.\n\n({name})": "{{city}} and {{name}}",
-    "<doc>{name}</doc> **{city}**": "{{name}} and {{city}}",
     "It costs {price:.2f}, {name!r}": "{{price}} and {{name}}",
     '{d["key"]} of {row.city}': '{{d["key"]}} and {{row.city}}',
     "```\n{x}\n```\nfor {name}": "{{name}}",
@@ -135,12 +131,10 @@ greeting = f"Hello {city}!"
 `{city}`
 {"name": {name}}
 {x, name}
-<p value={name}>
 ${name} #{name} %{name} @{name}
 \frac{x}{name} x_{x} {x}^2 $\{x\}$
 $$ {x} $$ \( {x} \)
 '{name}'.format(name=1)
-return {name}
 {{{name}}}"""
 
 

@@ -9,21 +9,17 @@ from nbroute.errors import SettingsError
 from nbroute.workshop import check, solved
 
 
-def test_an_exercise_is_well_done_when_all_steps_hold_else_the_first_gives_its_hint():
-    done = check("Exercise 1", (lambda: 1 + 1 == 2, "Add."), (lambda: "text", "Write."))
-    left = check("Exercise 1", (lambda: True, "A."), (lambda: 0, "Count."), (lambda: 0, "Later."))
-
-    assert (True, "✓ Exercise 1: well done") == (bool(done), repr(done))
-    assert (False, "Exercise 1: not yet. Count.") == (bool(left), repr(left))
-
-
-def test_a_missing_answer_gives_the_hint_and_an_error_of_the_learners_is_one_line():
+def test_the_first_step_that_does_not_hold_gives_its_hint_and_a_learners_error_is_one_line():
     answer = None
     library = lambda: nbformat.read("not-there.ipynb", 4)  # noqa: E731 - a step
 
     def careful(prompt):
         raise ValueError(f"no `price`\n<b>in</b> {prompt}")
 
+    done = check("Exercise 1", (lambda: 1 + 1 == 2, "Add."), (lambda: "text", "Write."))
+    left = check("Exercise 1", (lambda: True, "A."), (lambda: 0, "Count."), (lambda: 0, "Later."))
+    assert (True, "✓ Exercise 1: well done") == (bool(done), repr(done))
+    assert (False, "Exercise 1: not yet. Count.") == (bool(left), repr(left))
     for step in (lambda: answer.tier == "SIMPLE", lambda: not_there.tier, None, library):  # noqa: F821
         done = check("Exercise 2", (step, "Keep the result as `answer`."))
         assert repr(done) == "Exercise 2: not yet. Keep the result as answer."

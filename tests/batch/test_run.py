@@ -96,7 +96,6 @@ def test_prompts_whose_iterator_breaks_leave_what_came_before(router, tmp_path):
         ("one text", {}, "give a list of them"),
         (pd.DataFrame({"n": [1], "prompt": ["a"]}), {}, r"router.map\(frame\['prompt'\]\)"),
         (["a"], {"thread": "t"}, "thread is for one conversation"),
-        (["a"], {"repeat": 2}, "repeat is for one prompt"),
         (["a"], {"tier": "LOWW"}, "did you mean 'LOW'"),
         (["a"], {"workers": 0}, "workers is 0"),
         (["a"], {"to": "answers.csv"}, "name a .sqlite or .parquet file"),
@@ -154,8 +153,7 @@ def test_an_event_stops_a_batch_and_what_was_paid_is_not_lost(router, server):
     assert "interrupted" == part.stopped
     assert {"interrupted"} == {row.status for row in part}
     answer.set()
-    while [row.text for row in part[:2]] != ["small on question 0", "small on question 1"]:
-        server.stopping.wait(0.01)
+    until(lambda: ["small on question 0", "small on question 1"] == [row.text for row in part[:2]])
     assert ["ok", "ok"] == [row["status"] for row in router.ledger.rows()]
     assert 2 == len(server.requests)
 
@@ -209,13 +207,9 @@ def test_amap_makes_a_batch_and_stops_with_its_task(router, server, tmp_path):
     server.handler = lambda _: Reply(text="ok", delay=0.02)
     to = tmp_path / "batch.sqlite"
 
-    def arrive():
-        while len(server.requests) < 10:
-            server.stopping.wait(0.01)
-
     async def stop():
         task = asyncio.create_task(amap(router, prompts_of(500), to=to, workers=2))
-        await asyncio.to_thread(arrive)
+        await asyncio.to_thread(until, lambda: len(server.requests) >= 10)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task

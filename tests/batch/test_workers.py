@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from loopback import Reply, echo, prompt_of, prompts_of
+from waiting import until
 
 from nbroute.batch import map_prompts
 from nbroute.errors import SettingsError
@@ -141,8 +142,7 @@ def test_what_a_killed_process_was_paid_for_stays_on_the_books(file_router, serv
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "pooled.py"]
     process = subprocess.Popen(command, env=environment, start_new_session=True)
-    while len(server.requests) < 20:
-        server.stopping.wait(0.01)
+    until(lambda: len(server.requests) >= 20)
     workers = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
     os.kill(process.pid if killed == "parent" else int(workers[-1]), signal.SIGKILL)
     process.wait(60)

@@ -191,20 +191,10 @@ def test_ladder_and_classifier_are_the_recorded_ones_whatever_is_configured_here
     assert ("hybrid", 0) == (router.settings.classifier.name, router.settings.classifier.threshold)
     assert "replaying talk.rec, recorded on profile simulated" in router.settings.origin
     assert [] == said
-
-    own = talk.with_name("own.rec")  # a classifier that no file can hold is missed out loud
-    opened(classifier=lambda _: "COMPLEX").record(own)
-    opened(replay=own, announce=said.append)
-    assert "classifier of the recorder's own" in said[0]
-
-
-def test_a_replay_allows_no_provider_and_no_recording(opened, talk):
-    opened().record(talk)
-
     with pytest.raises(SettingsError, match=r"would not be asked while talk\.rec is replayed"):
         opened(replay=talk, provider=nbroute.Simulated())
     with pytest.raises(SettingsError, match="is recorded already"):
-        opened(replay=talk).record(talk.with_name("other.rec"))
+        router.record(talk.with_name("other.rec"))
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from nbroute import sandbox
 from nbroute.errors import SettingsError
 from nbroute.sandbox import Limits, Outcome, assertions_of, boxes, run_tests, runner
 from nbroute.sandbox.runner import clear
-from nbroute.types import Reply, Usage
+from nbroute.types import Reply, Usage, Verdict
 
 GOOD = "def add(a, b):\n    return a + b\n"
 ADDS = "assert add(1, 2) == 3"
@@ -398,21 +398,15 @@ def test_a_thread_that_is_stopped_from_outside_ends_the_process(tmp_path, monkey
     until(lambda: not list(tmp_path.glob("nbroute-*")))
 
 
-def test_the_check_passes_an_answer_whose_code_passes_and_no_answer_without_code():
-    check = sandbox.TestsCheck(ADDS, "adds")
-
-    verdict, without = check(reply(f"Here:\n```python\n{GOOD}```")), check(reply("It is three."))
-
-    assert (True, "tests adds", "") == (verdict.passed, verdict.check, verdict.reason)
-    assert (False, "no Python code in the answer") == (without.passed, without.reason)
-    assert "```python block" in without.feedback
-
-
 def test_what_goes_up_is_the_code_and_the_traceback_marked_as_material():
     wrong = "def add(a, b, end='\u2028'):\n    return a / 0\n"
+    check = sandbox.TestsCheck(f"x = 1\n{ADDS}", "adds")
 
-    verdict = sandbox.TestsCheck(f"x = 1\n{ADDS}", "adds")(reply(f"```python\n{wrong}```"))
+    verdict, without = check(reply(f"```python\n{wrong}```")), check(reply("It is three."))
 
+    assert Verdict(True, "tests adds") == check(reply(f"Here:\n```python\n{GOOD}```"))
+    assert (False, "no Python code in the answer") == (without.passed, without.reason)
+    assert "```python block" in without.feedback
     assert "ZeroDivisionError: division by zero (<answer>, line 2)" == verdict.reason
     assert verdict.feedback == (
         "An earlier answer to this was run against tests and failed. What is fenced below is "

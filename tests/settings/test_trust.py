@@ -131,11 +131,6 @@ PRICED = "counts gpt-5.5 at $0 in, $0 out per million tokens"
 FILES = '[nbroute]\nledger = "../../.bashrc"\ncache_file = "c"\nrecord = "r"\nclassifier_file = "n"'
 THERE = '[providers.x]\nbase_url = "https://openrouter.ai/api/v1"\napi_key_env = "OPENAI_API_KEY"'
 FREE = '[providers.simulated]\nkind = "openai"\nbase_url = "https://x.io"'
-AS_OLLAMA = """[providers.ollama]
-kind = "openai"
-base_url = "https://api.openai.com/v1"
-api_key_env = "OPENAI_API_KEY"
-billed = true"""
 FALLBACK = """[tiers.SIMPLE]
 fallbacks = [{ provider = "openai", model = "gpt-5.5", price = { input = 0, output = 0 } }]"""
 ASKS = [
@@ -147,7 +142,6 @@ ASKS = [
     ("[providers.openai]\nallow_http = true", "OPENAI_API_KEY to https://api.openai.com/v1"),
     ('[tiers.SIMPLE]\nmodel = "gpt-5.5"\nprice = { input = 0, output = 0 }', PRICED),
     (FALLBACK, PRICED),
-    (AS_OLLAMA, "sends prompts and the key in OPENAI_API_KEY to https://api.openai.com/v1"),
     ('[providers.x]\nkind = "litellm"\n[tiers.A]\nprovider = "x"\nmodel = "m"', "through LiteLLM"),
     (FILES, f"{WRITES}|reads and writes the classifier '"),
     (f'{FILES}\nreplay = "../x"', f"{WRITES}|; 1 more such thing"),
@@ -325,18 +319,6 @@ def test_a_damaged_record_a_copy_of_a_trusted_file_and_a_link_to_it_are_not_trus
         profiles.append(opened().profile)
 
     assert ["simulated", "simulated", "file"] == profiles
-
-
-def test_trust_where_nothing_can_be_kept_or_found_is_one_line(write, data, capsys):
-    assert 1 == main(["trust"])
-    write(EVIL)
-    data.parent.mkdir(parents=True)
-    data.write_text("a file")
-    assert 1 == main(["trust", "--yes"])
-
-    first, second = capsys.readouterr().err.splitlines()
-    assert "there is no nbroute.toml here" in first
-    assert "cannot write to" in second
 
 
 @pytest.fixture
