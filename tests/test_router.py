@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pandas as pd
-import pytest
 
-from nbroute.errors import NbrouteError
 from nbroute.providers.openai_compatible import OpenAICompatible
 
 
@@ -21,18 +17,14 @@ def test_a_provider_of_ones_own_classifies_too_whatever_the_environment(
     assert 2 == len(server.requests)
 
 
-def test_labels_of_a_file_make_a_classifier_that_decides_and_that_must_be_kept(make_router, server):
+def test_labels_of_a_file_make_a_classifier_that_decides_and_is_saved(make_router, server):
     asked = {"LOW": "name a town with {}", "MID": "sum up notes on {}", "TOP": "prove that {}"}
     things = [f"{a}a{b}a{a} {a}e{b}e{a}" for a in "bcdfghjklmnp" for b in "bcdf"]
     made = [(text.format(thing), tier) for thing in things for tier, text in asked.items()]
-    Path("file").write_text("")
     frame = pd.DataFrame(made, columns=["prompt", "tier"])
     frame.to_csv("labels.csv", index=False, encoding="utf-8-sig")
     router = make_router(classifier=lambda _: "TOP")
 
-    with pytest.raises(NbrouteError, match=r"learned\.npz") as caught:
-        router.fit("labels.csv", to="file/learned.npz")
-    assert "\n" not in str(caught.value)
     fitted = router.fit("labels.csv", to="mine.npz")
     assert "saved as mine.npz" in fitted.note
     assert "learned" == router.classify("prove that bacab holds").classifier

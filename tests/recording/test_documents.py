@@ -52,8 +52,6 @@ def test_an_editors_file_in_a_folder_that_is_read_only_is_read_and_the_last_answ
 
 BROKEN = [
     ("", "is empty; make a recording with `%route record"),
-    (TEXT[:-60], r"breaks off: .* begins on line 166 .* from line 166 on, keeping all before"),
-    ("plain text", "is not a recording of nbroute"),
     (f"{TEXT}\nsome notes\n", r"line \d+: 'some notes' is not an entry"),
     (f"{TEXT}<<<<<<< HEAD\n", "there is a merge conflict"),
 ]
@@ -62,7 +60,6 @@ WRONG = [
     ('1,\n "written_by": "nbroute', '2,\n "written_by": "\\u001b[2J\\n', r"written by \[2J 0"),
     ('"tiers"', '"steps"', "line 1: the recording's header is damaged .it lacks 'tiers'"),
     ('"lab": "remote"', '"lab": "moon"', "providers: there is no 'moon'"),
-    ('"lab": "remote",', "", "providers lacks 'lab'"),
     ('"input": "0.15"', '"input": "NaN"', "header is damaged"),
     ('"output": 9,', '"output": -9,', r"line 96: .*output is -9"),
     ('"RateLimited"', '"SettingsError"', "no error 'SettingsErr"),
@@ -89,12 +86,9 @@ def test_a_missing_file_another_encoding_and_a_damaged_vector_are_named(opened, 
     talk.write_text(TEXT, "utf-16")
     with pytest.raises(RecordError, match="is not UTF-8 text; save it as UTF-8"):
         opened(replay=talk)
-
-    for vector in ("AAC!", "AACAfwAAAAAAAAA/"):
-        talk.write_text(TEXT.replace("AACAPwAAAAAAAAA/", vector), "utf-8")
-        embedder = opened(replay=talk).parts.embedder()
-        with pytest.raises(RecordError, match="damaged vector of 'text-embedding-3-small'"):
-            embedder.embed(["a text"])
+    talk.write_text(TEXT.replace("AACAPwAAAAAAAAA/", "AACAfwAAAAAAAAA/"), "utf-8")
+    with pytest.raises(RecordError, match="damaged vector of 'text-embedding-3-small'"):
+        opened(replay=talk).parts.embedder().embed(["a text"])
 
 
 def test_a_file_cut_off_anywhere_is_whole_or_has_a_cure_that_works(recorded, talk):

@@ -19,8 +19,6 @@ from nbroute.sandbox import assertions_of, code_of
         ("````python\nx = '''\n```\n'''\n````", "x = '''\n```\n'''"),
         ("```python\nx = 1", "x = 1"),
         ("```\nx = 1\n```\nprints\n```\nno code at all\n```", "x = 1"),
-        ("```python\nx = 1\n```\nOutput:\n```\n42\n```", "x = 1"),
-        ("```bash\nls\n```", ""),
         ("def f():\n    return 1", "def f():\n    return 1"),
         ("Paris, Rome", ""),
     ],

@@ -306,7 +306,6 @@ REFUSED = {
         ("[tier.SIMPLE]", r"unknown table \[tier\]; did you mean 'tiers'"),
         ('ladder = "two-tier"', r"'ladder' is above all tables; put it under \[nbroute\]"),
         ("[providers.box]", "has no base_url"),
-        ('[providers.box]\nbase_url = "box:9000"', "an http or https address"),
         (
             '[nbroute]\nprofile = "lite"\n[providers.lite]\nkind = "litellm"',
             r"\[tiers.SIMPLE\] has no model, and LiteLLM cannot list its models",
@@ -318,10 +317,8 @@ REFUSED = {
         ("budget_usd = 0", "budget_usd = 0 cannot be used; .*leave it out for no budget"),
         (FOR_EACH, r"\[nbroute.budget_usd_per_feature\] search = -0.5 .*give US dollars above 0"),
         ("agreement = 92", "agreement = 92 cannot.*from 0 to 1"),
-        ('classifier_provider = "openai"', "name it in classifier_model"),
     ],
     "[tiers.SIMPLE]\n": [
-        ("max_tokens = 0", "whole number above 0"),
         ('fallbacks = [{ provider = "openai" }]', "fallbacks = .*cannot be used; give a model"),
         ("price = { input = -1, output = 1 }", "US dollars per million tokens, 0 or more"),
     ],
@@ -351,7 +348,6 @@ HIDDEN = {"NBROUTE_PROFILE": "simulated"}
         ({"NBROUTE_CONFIG": "/no/such.toml"}, "NBROUTE_CONFIG.*no settings file '/no/such.toml'"),
         ({"NBROUTE_GGUF": "/no/such.gguf"}, "no model file '/no/such.gguf'"),
         ({"NBROUTE_STATIC": "maybe"}, "NBROUTE_STATIC = 'maybe'"),
-        ({"OPENAI_BASE_URL": "proxy:4000"}, "OPENAI_BASE_URL cannot be used"),
         ({"profile": "opnai"}, "profile = 'opnai'.*did you mean 'openai'"),
         (HIDDEN | {"text": '[tiers.SIMPLE]\nprovider = "bx"'}, r"SIMPLE\] prov.* \[providers.bx\]"),
         (HIDDEN | {"text": '[profiles.p]\nprovider = "bx"'}, r"nbroute.toml: \[profiles.p\] prov"),
@@ -397,13 +393,10 @@ def test_what_is_written_loads_to_the_same_settings(tmp_path, given):
     assert before <= after
 
 
-def test_a_file_is_written_over_only_with_force_and_a_folder_that_is_missing_is_said(tmp_path):
+def test_a_file_is_written_over_only_with_force(tmp_path):
     file = tmp_path / "nbroute.toml"
     write(file, "# mine\n", force=False)
 
     with pytest.raises(SettingsError, match="exists already; `%route init --force` overwrites it"):
         write(file, "# yours\n", force=False)
-    with pytest.raises(SettingsError, match=r"cannot write .*: No such file"):
-        write(tmp_path / "no" / "nbroute.toml", "", force=True)
-
     assert "# mine\n" == file.read_text()

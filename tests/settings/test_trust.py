@@ -392,7 +392,6 @@ def test_an_address_a_key_or_a_path_that_cannot_be_used_is_one_line(tmp_path, li
 
 def test_what_stays_here_or_is_allowed_in_so_many_words_is_taken(opened, tmp_path):
     for lines in (
-        'base_url = "http://LOCALHOST:80"',
         'base_url = "http://127.1.2.3:8000"',
         'base_url = "http://[::1]/v1"',
         'base_url = "https://box/v1?api-version=2024-10-21"',
