@@ -126,8 +126,6 @@ def test_a_variable_in_single_braces_may_be_meant(prompt):
 CODE = r"""
 {nowhere} {math} {In} {exit} {_} {{city}}
 greeting = f"Hello {city}!"
-{"name": {name}}
-{x, name}
 ${name} #{name} %{name} @{name}
 \frac{x}{name} x_{x} {x}^2 $\{x\}$
 $$ {x} $$ \( {x} \)

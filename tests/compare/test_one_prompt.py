@@ -41,7 +41,6 @@ def test_every_tier_is_asked_with_its_own_prompt_and_budget_or_with_the_options_
     ("word", "contender"),
     [
         ("mid", Contender("MID", "MID", "medium")),
-        ("Large", Contender("large", "TOP", "large")),
         ("LOW:medium", Contender("LOW:medium", "LOW", "medium")),
         ("low=acme/new:free", Contender("LOW:acme/new:free", "LOW", "acme/new:free")),
         ("low:x3", Contender("LOW:x3", "LOW", "small", repeat=3)),

@@ -305,6 +305,7 @@ REFUSED = {
         (f"[nbroute]\nprofile = {KEY}", "is not TOML"),
         ("[tier.SIMPLE]", r"unknown table \[tier\]; did you mean 'tiers'"),
         ('ladder = "two-tier"', r"'ladder' is above all tables; put it under \[nbroute\]"),
+        ("[tiers.SIMPEL]\nmax_tokens = 1", "did you mean 'SIMPLE'"),
         ("[providers.box]", "has no base_url"),
         (
             '[nbroute]\nprofile = "lite"\n[providers.lite]\nkind = "litellm"',
@@ -313,6 +314,9 @@ REFUSED = {
     ],
     "[nbroute]\n": [
         ("budget_us = 3", "budget_us = 3: there is no key 'budget_us'; did you mean 'budget_usd'"),
+        ('default_tier = "MEDUM"', "'MEDUM'.*did you mean 'MEDIUM'"),
+        ('embedder = "wordlama"', "'wordlama' is not configured; did you mean 'wordllama'"),
+        ('classifier_provider = "openai"', "name it in classifier_model"),
         ('classifier = "ngram"', "'ngram' is not a classifier.*did you mean 'ngrams'"),
         ("budget_usd = 0", "budget_usd = 0 cannot be used; .*leave it out for no budget"),
         (FOR_EACH, r"\[nbroute.budget_usd_per_feature\] search = -0.5 .*give US dollars above 0"),
