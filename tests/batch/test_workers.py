@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
@@ -67,6 +67,23 @@ def test_what_cannot_travel_to_a_process_is_refused_and_is_no_matter_to_threads(
     assert [] == server.requests
     with ThreadPoolExecutor(3) as pool:  # which shares the router
         assert [] == map_prompts(router, prompts_of(30), executor=pool).failed()
+
+
+class AtOnce(Executor):
+    """Its calls have ended when `submit` comes back."""
+
+    def submit(self, function, /, *args, **options):
+        done = Future()
+        done.set_result(function(*args, **options))
+        return done
+
+
+def test_a_call_that_ends_while_it_is_handed_out_does_not_end_the_batch(file_router, server):
+    server.answer(replace(TEN, delay=0.2))
+
+    batch = map_prompts(file_router(), prompts_of(3), executor=AtOnce(), workers=1)
+
+    assert ["ok"] * 3 == [row.status for row in batch]
 
 
 def test_no_key_travels_and_a_worker_without_one_says_so(file_router, server, monkeypatch):
