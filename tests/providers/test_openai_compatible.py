@@ -212,13 +212,6 @@ def test_a_root_that_is_not_an_object_is_put_under_value_if_it_must_be_one(serve
         moved.parse('{"value": [1, ["a"]]}')
 
 
-def test_a_refused_schema_says_nothing_of_other_schemas(server, provider):
-    server.reply(status=400, error="JSON schema conversion failed: Unrecognized schema")
-    for schema in (CITY, CITY, CITY | {"title": "another"}):
-        list(provider.send(asking(schema=schema)))
-    assert ["json_schema", "json_object", "json_object", "json_schema"] == formats(server)
-
-
 # What an answer cost, afterwards
 
 
@@ -283,18 +276,3 @@ def test_an_endpoint_without_a_key_gets_none_and_no_log_shows_one(server, connec
     assert f"<OpenAICompatible 'test' at {server.host}>" == repr(provider)
     assert KEY not in caplog.text
     assert "Bearer none" == server.requests[1].headers["authorization"]
-
-
-# Failures that only this provider reads; test_alike.py and test_wire.py have the others
-
-
-def test_what_the_provider_behind_a_proxy_said_is_passed_on_in_one_short_line(server, provider):
-    metadata = {"raw": "prompt is too long: 210000 tokens", "provider_name": "Upstream"}
-    error = {"message": "Provider returned error", "code": 400, "metadata": metadata}
-    server.reply(status=400, body={"error": error})
-    server.reply(status=500, error="line\n\x1b[31m" * 1000)
-
-    assert "Provider returned error: prompt is too long" in failure(provider, errors.ContextTooLong)
-    message = failure(provider, errors.Unavailable)
-    assert len(message) < 600
-    assert message.isprintable()

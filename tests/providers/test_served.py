@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ from nbroute.errors import SettingsError
 from nbroute.providers.served import chat_models
 
 SETTINGS = '[nbroute]\nprofile = "ollama"\n[providers.ollama]\nbase_url = "{url}/"\n'
+
+DATA = json.loads((Path(__file__).parents[1] / "data/replies.json").read_text("utf-8"))["served"]
 
 
 @pytest.fixture
@@ -47,54 +50,9 @@ def test_the_servers_own_lists_decide_where_there_are_any(serve):
             serve(*served)
 
 
-NO_CHAT = [
-    *("nomic-embed-text", "bge-m3", "e5-mistral-7b", "all-minilm:22m", "Qwen3-Reranker-8B"),
-    *("whisper-large-v3", "outetts-1b", "llama-guard3:8b", "flux.1", "jinaai/jina-clip-v2"),
-]
-#: What else says that a model does not chat, or not here; and what is no name.
-SAID = [
-    *({"type": "embeddings"}, {"arch": "nomic-bert"}, {"architecture": "bert"}, {"id": " "}),
-    *({"details": {"family": "bert"}}, {"remote_host": "https://ollama.com:443"}, {"id": None}),
-    *({"remote_model": "kimi-k2"}, {"id": "m\x1b["}),
-    {"capabilities": ["embedding", "embeddings", "rerank", "image", "audio"]},
-]
-
-
-@pytest.mark.parametrize(
-    ("rows", "names"),
-    [
-        *(([{"id": name}], []) for name in NO_CHAT),
-        *(([{"id": "v"} | row], []) for row in SAID),
-        # What is no list of models, and what says nothing against one.
-        ([{"id": 7, "details": "x", "meta": [], "capabilities": [], "type": "llm"}], ["7"]),
-        ([1, {"id": "m", "capabilities": ["embedding", "completion"]}, None], ["m"]),
-        # Units and experts, as the server counts them or in a name; the largest number counts.
-        (
-            [
-                *({"id": "kimi-1t"}, {"id": "x:60b"}, {"id": "x:8x7b"}, {"id": "50b"}),
-                *({"id": "E4B-it"}, {"id": "S-0.5M-135M"}, {"id": "q-30b-a3b"}, {"id": "40 B"}),
-                {"id": "a-70b", "meta": {"n_params": 10**9}},
-                {"id": "n-2b", "meta": {"n_params": 0}, "details": {"parameter_size": "x"}},
-                {"id": "r", "root": "Qwen-72B"},
-                {"id": "n-3b", "name": "n-1b", "details": {"parameter_size": "5.1B"}},
-            ],
-            [
-                *("S-0.5M-135M", "a-70b", "n-2b", "E4B-it", "n-3b", "q-30b-a3b", "40 B", "50b"),
-                *("x:8x7b", "x:60b", "r", "kimi-1t"),
-            ],
-        ),
-        # Numbers that are not a size.
-        (
-            [{"id": one} for one in ("q2.5-14B-1M", "l-3.1-8b-4bit", "v1.2b-9b", "phi-2b-128k")],
-            ["phi-2b-128k", "l-3.1-8b-4bit", "v1.2b-9b", "q2.5-14B-1M"],
-        ),
-        # One of unknown size goes in the middle, and all of them stay as they are.
-        ([{"id": one} for one in ("9b", "x", "1b", "5b", "6b")], ["1b", "5b", "x", "6b", "9b"]),
-        ([{"id": "second"}, {"id": "first"}], ["second", "first"]),
-    ],
-)
-def test_models_that_chat_are_listed_smallest_first(rows, names):
-    assert names == chat_models({"data": rows})
+@pytest.mark.parametrize("row", DATA)
+def test_models_that_chat_are_listed_smallest_first(row):
+    assert row["chat"] == chat_models({"data": row["models"]})
 
 
 def test_what_other_lists_say_of_a_model_goes_before_its_name():

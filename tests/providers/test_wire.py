@@ -266,42 +266,23 @@ def test_a_call_goes_on_to_the_same_server_or_its_https_and_never_back(origin, l
     assert f"{told} into base_url, which is 'http://h/v1'" == str(caught.value.args[0])
 
 
-SOCKS = f"which needs a package that is not installed: {sys.executable} -m pip install socksio"
+SOCKS = f"needs a package that is not installed: {sys.executable} -m pip install socksio"
 NO_PROXY = "OSError while proxies and certificates were set up: check NO_PROXY"
-WRITE = "write it like 'http://host:8080', or unset it"
+WRITE = "of a proxy ({!r}): write it like 'http://host:8080', or unset it"
+WRONG = [("ftp://", "h"), ("http://", ":1"), ("http://", "h:0"), ("", "h:x")]
 
 
 @pytest.mark.parametrize(
     ("name", "value", "says"),
     [
-        (
-            "ALL_PROXY",
-            "SOCKS5://me:secret@proxy:1080?x",
-            f"names a SOCKS proxy ('proxy:1080'), {SOCKS}",
-        ),
+        ("ALL_PROXY", "SOCKS5://me:pw@h:1?x", f"names a SOCKS proxy ('h:1'), which {SOCKS}"),
         *(
-            (
-                "https_proxy",
-                f"{scheme}me:secret@{host}",
-                f"is not the address of a proxy ('{host}'): {WRITE}",
-            )
-            for scheme, host in (
-                ("ftp://", "h"),
-                ("http://", ":1"),
-                ("http://", "h:0"),
-                ("", "h:x"),
-            )
+            ("https_proxy", f"{kind}me:pw@{host}", f"is not the address {WRITE.format(host)}")
+            for kind, host in WRONG
         ),
-        *(
-            ("HTTP_PROXY", fine, None)
-            for fine in ("h:8080", "http://h", "https://h:1", "socks5h://h")
-        ),
-        ("HTTP_PROXY", "socks5://h:1", None),
-        (
-            "SSL_CERT_FILE",
-            "/no/such",
-            "names '/no/such', which does not exist: correct it, or unset it",
-        ),
+        *(("HTTP_PROXY", value, None) for value in ("h:8080", "http://h", "https://h:1")),
+        *(("HTTP_PROXY", value, None) for value in ("socks5://h:1", "socks5h://h")),
+        ("SSL_CERT_FILE", "/no", "names '/no', which does not exist: correct it, or unset it"),
     ],
 )
 def test_what_is_wrong_with_a_variable_is_said_without_its_password(monkeypatch, name, value, says):
