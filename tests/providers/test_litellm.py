@@ -225,11 +225,11 @@ def test_litellm_is_asked_once_for_what_was_asked_and_the_whole_answer_is_read(g
 class Stream:
     """litellm's stream: it adds an end of its own, and empty events."""
 
-    def __init__(self, *events, reason="length", chunks=()):
+    def __init__(self, *events, reason="length", received=None, chunks=()):
         self.events = [dumped(said("") | {"usage": None}), *map(dumped, events)]
         self.events.append(dumped(said(None, "stop", usage=COUNTED)))
         self.chunks = [dumped(one) for one in chunks]
-        self.received_finish_reason, self.intermittent_finish_reason = None, reason
+        self.received_finish_reason, self.intermittent_finish_reason = received, reason
         self.completion_stream = Mock()
 
     def __iter__(self):
@@ -238,7 +238,7 @@ class Stream:
 
 def test_a_streams_own_end_and_count_are_used_and_the_connection_is_closed(given):
     piece, counted = said("Paris", id="a1", model="m"), {"usage": COUNTED | {"prompt_tokens": 9}}
-    given.answers += [Stream(piece), Stream(piece, reason="stop", chunks=[counted])]
+    given.answers += [Stream(piece), Stream(piece, received="stop", chunks=[counted])]
     given.answers += [Stream(piece, reason=None)]
     streams, provider = list(given.answers), LiteLLM("lite", api_base="http://h/v1")
     estimated, told = (list(provider.send(asking())) for _ in range(2))
@@ -306,10 +306,8 @@ RAISED = [
         raised("X", "finish_reason: error"),
         f"{INSTEAD}it failed half-way (finish_reason 'error'). ",
     ),
-    (
-        with_message("maximum context length", 400),
-        f"ContextTooLong{INSTEAD[8:]}maximum context length. ",
-    ),
+    (with_message("none", 404), f"UnknownModel{INSTEAD[8:]}none. "),
+    (raised("APIError", "slow", status=429, body={"message": "x"}), f"{LIMITED}: slow. "),
 ]
 
 
