@@ -55,21 +55,6 @@ def test_a_notebook_says_its_goals_and_was_executed_in_order_without_error_key_o
     assert all(text.count("$") < 2 for text in bare)
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_each_exercise_has_a_hidden_hint_a_hidden_solution_and_a_check_not_yet_passed(name):
-    path = FOLDER / f"{name}.ipynb"
-    checks = [shown(cell) for cell in cells(path, "check")]
-
-    assert len(checks) >= 2
-    assert len(checks) == len(cells(path, "exercise")) == len(cells(path, "solution"))
-    assert all("not yet" in told for told in checks), checks
-    assert not any("Error" in told or "`" in told for told in checks), checks
-    for cell in cells(path, "solution"):
-        assert ["Hint", "Solution"] == re.findall(
-            "<summary>(.*)</summary>", "".join(cell["source"])
-        )
-
-
 # The sixth counts the votes of the session's ledger, so it has one of its own.
 @pytest.mark.parametrize("names", [NAMES[:-1], NAMES[-1:]])
 def test_every_notebook_gives_the_same_outputs_again_under_strict_nbval(names, tmp_path):

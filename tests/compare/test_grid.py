@@ -156,16 +156,14 @@ def test_the_same_call_sends_only_what_is_missing_and_fresh_begins_anew(
     assert first.id != make_router().compare(prompts, **asked, fresh=True).id
 
 
-@pytest.mark.parametrize("model", ["漢" * 400, "../../up"])
-def test_a_grid_keeps_models_whose_names_no_file_could_have(router, server, model):
-    asked = {"tiers": [f"LOW:{model}"], "to": "grid"}
+def test_a_grid_keeps_models_whose_names_no_file_could_have(router, server):
+    asked = {"tiers": [f"LOW:{'漢' * 400}", "LOW:../../up"], "to": "grid"}
 
     grid = router.compare(["Hello"], **asked)
-    sent = len(server.requests)
 
-    assert 2 == len(list(Path("grid").glob("*.sqlite")))
+    assert 3 == len(list(Path("grid").glob("*.sqlite")))
     assert grid.cost == router.compare(["Hello"], **asked).cost
-    assert sent == len(server.requests)
+    assert 2 == len(server.requests)
 
 
 def test_a_stopped_grid_is_in_the_error_and_is_continued(router, server):
