@@ -282,7 +282,10 @@ def _grid(cases: Cases) -> tuple[np.ndarray, np.ndarray]:
     ends = sorted((cases.kind.safe, cases.kind.cheap))
     known = cases.scores[~np.isnan(cases.scores)]
     inner = np.round(np.quantile(known, np.linspace(0, 1, 101)), 3)
-    rising = np.unique(np.concatenate([ends, inner[(inner > ends[0]) & (inner < ends[1])]]))
+    inner = inner[(inner > ends[0]) & (inner < ends[1])]
+    if not inner.size:  # every score is rounded to an end
+        inner = np.array([sum(ends) / 2])
+    rising = np.unique(np.concatenate([ends, inner]))
     places = np.searchsorted(rising, cases.scores, side="right")
     if cases.kind.safe >= cases.kind.cheap:
         return rising[::-1], len(rising) - places
