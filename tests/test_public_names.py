@@ -27,6 +27,8 @@ ROUTER = """
 def test_the_public_names_are_these_and_each_can_be_had():
     assert sorted(nbroute.__all__) == PUBLIC.split()
     assert all(getattr(nbroute, name) is not None for name in PUBLIC.split())
+    checks = ["NAMES", "agree", "best", "final_value", "judge", "own", "parse_json", "wanted"]
+    assert checks == [name for name in nbroute.checks.__all__ if hasattr(nbroute.checks, name)]
     with pytest.raises(AttributeError, match="no attribute 'Ruter'"):
         _ = nbroute.Ruter
     found = [n for n, v in vars(errors).items() if inspect.isclass(v) and n[0] != "_"]
