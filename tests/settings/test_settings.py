@@ -403,4 +403,6 @@ def test_a_file_is_written_over_only_with_force(tmp_path):
 
     with pytest.raises(SettingsError, match="exists already; `%route init --force` overwrites it"):
         write(file, "# yours\n", force=False)
+    with pytest.raises(SettingsError, match=r"cannot write .*: No such file"):
+        write(tmp_path / "no" / "nbroute.toml", "", force=True)
     assert "# mine\n" == file.read_text()
