@@ -56,11 +56,8 @@ HARMLESS = {
     "providers/connection.py: **options, follow_redirects=False, headers= "
     "['Accept-Encoding' -> ('Accept-Encoding!')]": "httpx asks for the same, without brotli here",
     "providers/retries.py: _FIRST, _MOST, _LONGEST = [120.0 -> (121.0)]": "a second of two minutes",
-    "providers/simulated_answers.py: multiples = range( "
-    "[math.floor(high / step) + 1 -> (math.floor(high / step) - 1)]": "an invented number",
     "providers/retries.py: budget -= wait or 0 [0 -> (1)]": "a wait of 0 s counts as one of 1 s",
     "providers/served.py: _UNITS = [1000000000.0 -> (1000000001.0)]": "0.1 millionth of a size",
-    "providers/simulated_answers.py: _MOST = 200 [200 -> (201)]": "one more invented item",
     "providers/simulated_answers.py: if request.max_tokens > 16 "
     "[request.max_tokens > 16 -> (request.max_tokens >= 16)]": "an invented class name",
     "providers/simulated_answers.py: height += "

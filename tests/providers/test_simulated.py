@@ -227,7 +227,7 @@ ENDLESS = {"type": "object", "properties": {"a": {"$ref": "#"}}, "required": ["a
         ({"type": "array", "minItems": 21, "items": {}}, ", ...] has fewer than 21 items"),
         ({"type": "string", "minLength": 10_001}, "has fewer than 10001 characters"),
         ({"$ref": "#/$defs/a~1b", "$defs": {"a/b": ENDLESS}}, "value' is not an object"),
-        (ENDLESS, "a.a.a.a.a.a.a.a.a: '[simulated] a' is not an object"),
+        (ENDLESS, ": a.a.a.a.a.a.a.a.a: '[simulated] a' is not an object"),
     ],
 )
 def test_a_schema_that_cannot_be_filled_in_is_answered_in_words(schema, fault):
