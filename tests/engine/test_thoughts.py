@@ -35,7 +35,7 @@ def router(make_router, tmp_path):
         ("  \n Paris.",) * 2 + ("",),
     ],
 )
-@pytest.mark.parametrize("size", [1, 1000, None])
+@pytest.mark.parametrize("size", [1, 3, None])
 def test_a_thought_at_the_head_is_no_part_of_the_answer(  # noqa: PLR0917 - a table
     server, router, said, answer, thought, size
 ):
@@ -47,9 +47,9 @@ def test_a_thought_at_the_head_is_no_part_of_the_answer(  # noqa: PLR0917 - a ta
     assert (result.text, result.reasoning) == (answer, thought)
     assert router.ledger.rows()[-1]["reasoning"] == (thought or None)
     assert result.answer.output_tokens >= len(THOUGHT if thought == THOUGHT else answer) // 4
-    if size and not said.startswith(THOUGHT):
+    if not (size and said.startswith(THOUGHT)):
         assert "".join(event.text for event in seen if isinstance(event, Text)) == answer
-        assert (Thinking() in seen) == (bool(thought) and size == 1)
+        assert (Thinking() in seen) == (bool(thought) and size is not None)
 
 
 def test_the_marks_of_a_thought_are_those_of_many_models(server, router):
