@@ -67,13 +67,10 @@ class Guard:
         if worst is None:
             limited = self.max_cost is not None or caps
             if limited and attempt.provider_kind == "remote":
-                limit, way_out = "--max-cost", "leave --max-cost out"
-                if self.max_cost is None:
-                    limit, way_out = _named(caps[0]), _go_on(attempt)
-                raise BudgetExceeded(
-                    f"the model's price is not known ({attempt.model!r}), so {limit} cannot be "
-                    f"kept; give its tier a price in nbroute.toml, or {way_out}"
-                )
+                if self.max_cost is not None:
+                    raise BudgetExceeded(unpriced(attempt.model))
+                told = unpriced(attempt.model, _named(caps[0]), _go_on(attempt))
+                raise BudgetExceeded(told)
         elif self.max_cost is not None:
             steps = [(step_name(one), held(one)) for one in earlier]
             told = too_little(self.max_cost, [*steps, (step_name(attempt), worst)])
@@ -81,6 +78,14 @@ class Guard:
                 # an escalation takes no options
                 where = f", in a cell with %%route -t {attempt.tier}" if attempt.parent else ""
                 raise BudgetExceeded(f"{told}{where}")
+
+
+def unpriced(model: str, limit: str = "--max-cost", way_out: str = "leave --max-cost out") -> str:
+    """That a limit cannot be kept, as nobody knows what the model costs."""
+    return (
+        f"the model's price is not known ({model!r}), so {limit} cannot be kept; give its tier a "
+        f"price in nbroute.toml, or {way_out}"
+    )
 
 
 def too_little(max_cost: Decimal, steps: Iterable[tuple[str, Decimal | None]]) -> str:

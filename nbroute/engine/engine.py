@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from nbroute import pricing
-from nbroute.budgets import checked_prompt, too_little, with_budget
+from nbroute.budgets import checked_prompt, too_little, unpriced, with_budget
 from nbroute.checks import parse_json, wanted
 from nbroute.checks.structured import read_schema
 from nbroute.classify.registry import DEFAULT, forced
@@ -221,6 +221,10 @@ class Engine:
         found = Explanation(decision, requests, tuple(estimates), plan, asking)
         if call.options.max_cost is None:
             return found
+        unknown = {one.tier for one in estimates if one.high.usd is None}
+        for step, request in zip(plan.steps, requests, strict=True):
+            if step.tier.name in unknown and self.parts.kind(step.tier) == "remote":
+                return replace(found, refusal=unpriced(request.model))
         steps = [(name, cost.usd) for name, cost in found.steps.items()]
         return replace(found, refusal=too_little(call.options.max_cost, steps))
 
