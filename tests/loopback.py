@@ -47,8 +47,7 @@ class Reply:
     `id` is the answer's. `logprobs` are those of the pieces (default: -0.1 each),
     sent where they are asked for; an empty list sends none.
     `delay` is in seconds, before the first byte; `pause` between pieces. After `cut_after`
-    pieces the connection breaks, after `stall_after` nothing more comes until the client
-    leaves. `done=False` leaves out `[DONE]`.
+    pieces the connection breaks, after `stall_after` nothing more comes until the client leaves.
     """
 
     text: str = "ok"
@@ -69,7 +68,6 @@ class Reply:
     pause: float = 0.0
     cut_after: int | None = None
     stall_after: int | None = None
-    done: bool = True
 
 
 @dataclass
@@ -87,9 +85,9 @@ class Loopback(ThreadingHTTPServer):
 
     `url` is the base URL for a client. `models` is what GET /models lists (names, or
     tables; None is JSON's null), `lists` what GET answers at other paths. `generations` maps ids
-    to what GET /generation?id= says of them (OpenRouter's `data`), after `generation_misses`
-    answers of 404. Embeddings have `dimension` numbers: a text's words, counted by their hash;
-    replies to them have a queue of their own (`embedding_reply`).
+    to what GET /generation?id= says of them (OpenRouter's `data`). Embeddings have `dimension`
+    numbers: a text's words, counted by their hash; replies to them have a queue of their own
+    (`embedding_reply`).
     """
 
     daemon_threads = False
@@ -105,7 +103,6 @@ class Loopback(ThreadingHTTPServer):
         self.requests: list[Seen] = []
         self.stopping = threading.Event()
         self.generations: dict[str, Mapping[str, Any]] = {}
-        self.generation_misses = 0
         self.dimension = 16
         self._refused: tuple[str, ...] = ()
         self._queue: deque[Reply] = deque()
@@ -220,8 +217,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(server.next_reply(None), {})
         elif road.path == "/v1/generation":
             name = parse_qs(road.query)["id"][0]
-            server.generation_misses -= 1
-            if server.generation_misses >= 0 or name not in server.generations:
+            if name not in server.generations:
                 self._send(404, {"error": {"message": f"Generation {name} not found", "code": 404}})
             else:
                 self._send(200, {"data": {"id": name, **server.generations[name]}})
@@ -359,8 +355,7 @@ def _events(reply: Reply, sent: Any) -> Iterator[Any]:
     asked = (sent.get("stream_options") or {}).get("include_usage")
     if (asked or reply.cost is not None) and (usage := _usage(reply, sent)):
         yield envelope | {"choices": [], "usage": usage}
-    if reply.done:
-        yield "[DONE]"
+    yield "[DONE]"
 
 
 def _delta(delta: Mapping[str, str], finish_reason: str | None) -> dict[str, Any]:

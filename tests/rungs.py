@@ -5,12 +5,8 @@ from __future__ import annotations
 from nbroute.types import Ladder, Tier
 
 
-def ladder(*names, default=None, descriptions=()):
-    described = (*descriptions, *[""] * len(names))
-    tiers = tuple(
-        Tier(name, "simulated", f"sim-{name}", 100, description=text)
-        for name, text in zip(names, described, strict=False)
-    )
+def ladder(*names, default=None):
+    tiers = tuple(Tier(name, "simulated", f"sim-{name}", 100) for name in names)
     return Ladder("test", tiers, default or names[0])
 
 

@@ -1,4 +1,4 @@
-"""The public surface is frozen: a change here is a change for users."""
+"""The public surface is frozen, and `nbroute.Router` puts together what it is given."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pytest
 
 import nbroute
 from nbroute import errors
+from nbroute.providers.openai_compatible import OpenAICompatible
 
 PUBLIC = """
     Attempt Batch Decision Embedder Event Ladder Options Price Provider Reply Request
@@ -37,3 +38,13 @@ def test_the_public_names_are_these_and_each_can_be_had():
     methods = [name for name in dir(nbroute.Router) if not name.startswith("_")]
     assert sorted(set(methods) - {"parts", "settings"}) == ROUTER.split()
     assert all(getattr(nbroute.Router, name).__doc__ for name in ROUTER.split())
+
+
+def test_a_provider_of_ones_own_classifies_too_whatever_the_environment(
+    monkeypatch, server, opened
+):
+    monkeypatch.setenv("OPENROUTER_API_KEY", "sk-elsewhere")
+    mine = OpenAICompatible("mine", server.url, "sk-mine")
+
+    assert "ok" == opened(provider=mine, classifier="model").route("hello").text
+    assert 2 == len(server.requests)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from importlib.metadata import version
 
 import nbformat
 import pytest
@@ -183,9 +182,3 @@ def test_what_cannot_be_read_written_or_pulled_is_one_line_before_anything_runs(
     monkeypatch.setitem(sys.modules, "nbclient", None)
     assert "pip install 'nbroute[lab]'" in said_by(capsys, "run", lesson)[1]
     assert before == lesson.read_bytes()
-
-
-def test_the_version_is_the_packages(capsys):
-    with pytest.raises(SystemExit) as caught:
-        main(["--version"])
-    assert (0, f"nbroute {version('nbroute')}\n") == (caught.value.code, capsys.readouterr().out)

@@ -230,7 +230,7 @@ OWN_KEY = {"native_tokens_prompt": None, "is_byok": True, "upstream_inference_co
 )
 def test_a_generation_is_settled_from_the_books_once_it_is_there(server, provider, books, usage):
     server.generations["gen-1"] = books
-    server.generation_misses = 1
+    server.reply(status=404, error="Generation gen-1 not found")
 
     assert [None, usage] == [provider.settle("gen-1") for _ in range(2)]
     assert "/v1/generation?id=gen-1" == server.requests[0].path

@@ -156,11 +156,8 @@ def test_processes_on_one_file_take_in_each_others_answers_and_one_that_is_kille
 def test_no_key_of_the_settings_the_environment_or_an_address_is_recorded(
     server, opened, talk, monkeypatch
 ):
-    keys = {
-        "LAB_KEY": "labkey-of-the-settings",
-        "OTHER_VENDOR_API_KEY": "plain words as a key",
-        "SHORT_API_KEY": "sk-1234",
-    }
+    keys = {"LAB_KEY": "labkey-of-the-settings", "SHORT_API_KEY": "sk-1234"}
+    keys["OTHER_VENDOR_API_KEY"] = "plain words as a key"
     key = "sk-proj-Ab12Cd34Ef56Gh78Ij90Kl12Mn34"
     late = {"LATE_API_KEY": "set-half-way-through", "HF_TOKEN": "token0of0another0vendor"}
     for name, value in keys.items():
