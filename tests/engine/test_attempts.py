@@ -164,6 +164,9 @@ def test_a_ledger_that_cannot_be_written_costs_a_notice_and_still_holds_the_budg
     assert any("kept in memory" in notice for notice in first.notices)
     assert () == second.notices
     assert 2 == router.spend().calls
+    with pytest.raises(errors.RecordError, match="the label could not be recorded"):
+        router.label(first, "good")
+    assert ["hello"] == router.labels()["prompt"].tolist()
     with pytest.raises(errors.BudgetExceeded):
         [router.route(f"hello {number}") for number in range(6)]
     assert router.spend().usd <= Decimal("0.0004")

@@ -22,11 +22,6 @@ from nbroute.types import Reply as Answer
 SIXTY = {"prompt_tokens": 10, "completion_tokens": 60}
 
 
-def limit(router, **limits):
-    amounts = {n: Decimal(one) if isinstance(one, str) else one for n, one in limits.items()}
-    router.limits = replace(router.limits, **amounts)
-
-
 def or_cheaper(router, usd):
     router.limits = replace(router.limits, on_limit="cheaper", budget_usd=Decimal(usd))
 
@@ -111,7 +106,7 @@ def test_the_budget_of_the_settings_counts_what_was_paid_and_no_failure(make_rou
 def test_a_days_budget_begins_anew_at_midnight_utc(router, server):
     now = [datetime(2026, 11, 21, 23, 59, 59, tzinfo=UTC).timestamp()]
     router.parts = replace(router.parts, clock=lambda: now[0])
-    limit(router, budget_usd_per_day="0.00016")
+    router.limits = replace(router.limits, budget_usd_per_day=Decimal("0.00016"))
 
     def after_midnight(body):
         now[0] += 2

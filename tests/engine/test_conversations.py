@@ -61,19 +61,13 @@ def test_a_follow_up_is_classified_with_what_it_follows_and_a_new_question_comes
     assert (told,) == levels.route("And a proof of it?", thread="maths").notices
 
 
-@pytest.mark.parametrize(
-    ("prompt", "follows"),
-    [
-        ("And one two three four five six seven eight nine ten eleven", True),
-        ("And one two three four five six seven eight nine ten eleven twelve", False),
-        ("Explain this.", True),
-        ("これは何ですか", True),
-        ("Name a fruit.", False),
-    ],
-)
-def test_a_short_prompt_that_refers_to_what_was_said_is_a_follow_up(levels, prompt, follows):
-    levels.route("A proof, please.", thread="t")
-    assert ("TOP" if follows else "LOW") == levels.route(prompt, thread="t").tier
+def test_a_short_prompt_that_refers_to_what_was_said_is_a_follow_up(levels):
+    eleven = "And one two three four five six seven eight nine ten eleven"
+    follow, new = (eleven, "Explain this.", "これは何ですか"), (f"{eleven} twelve", "Name a fruit.")
+    for number, prompt in enumerate((*follow, *new)):
+        levels.route("A proof, please.", thread=f"t{number}")
+        tier = levels.route(prompt, thread=f"t{number}").tier
+        assert ("TOP" if prompt in follow else "LOW") == tier
 
 
 def test_a_tier_chosen_by_hand_holds_for_a_follow_up_and_no_longer(levels):

@@ -9,23 +9,13 @@ from conftest import LADDER
 from nbroute.errors import SettingsError
 from nbroute.types import Verdict
 
-COPIES = {
-    "pickle": lambda one: pickle.loads(pickle.dumps(one)),  # noqa: S301 - our own
-    "copy": copy.deepcopy,
-}
+TWO = [copy.deepcopy, lambda one: pickle.loads(pickle.dumps(one))]  # noqa: S301 - our own
 
 
-@pytest.fixture(params=COPIES.values(), ids=list(COPIES))
-def copied(request):
-    return request.param
-
-
+@pytest.mark.parametrize("copied", TWO)
 def test_a_result_keeps_all_but_functions_that_cannot_travel(router, copied):
-    found = router.route(
-        "Hi",
-        strategy="cascade",
-        checks=["truncation", lambda reply: Verdict(reply.text != "", "own")],
-    )
+    checks = ["truncation", lambda reply: Verdict(reply.text != "", "own")]
+    found = router.route("Hi", strategy="cascade", checks=checks)
     again = copied(found)
 
     assert (again.text, again.attempts, again.cost) == (found.text, found.attempts, found.cost)
@@ -34,13 +24,12 @@ def test_a_result_keeps_all_but_functions_that_cannot_travel(router, copied):
         router.escalate(again)
 
 
+@pytest.mark.parametrize("copied", TWO)
 def test_a_router_out_of_a_pickle_says_what_it_lacks(router, copied):
     with pytest.raises(SettingsError) as caught:
         copied(router).route("Hi")
-    told = (
-        "this was pickled or copied and has no router to ask for its route: make a Router, or go "
-    )
-    assert f"{told}back to the original" == str(caught.value)
+    told = "this was pickled or copied and has no router to ask for its route: make a Router, or "
+    assert f"{told}go back to the original" == str(caught.value)
     kept = copied(router)
     assert (LADDER, router.session) == (kept.ladder, kept.session)
     assert "remote" == kept.parts.kind(LADDER.tiers[0])

@@ -7,7 +7,7 @@ import pytest
 from loopback import Reply
 
 from nbroute.engine.feedback import PickedAgainstNeeded, picked_against_needed
-from nbroute.errors import ProviderError, RecordError, SettingsError
+from nbroute.errors import ProviderError, SettingsError
 from nbroute.types import Label
 
 
@@ -125,12 +125,3 @@ def test_labels_of_other_sessions_and_ladders_are_there_when_asked_for(router, o
     assert ["hi"] == later.labels(everything=True)["prompt"].tolist()
     assert 1 == picked_against_needed(later, everything=True).elsewhere
     assert ["hello", "hi"] == later.labels(everything=True, feedback=True)["prompt"].tolist()
-
-
-def test_where_the_ledger_cannot_be_written_that_is_said_and_the_label_counts(opened, tmp_path):
-    (tmp_path / "file").write_text("")
-    router = opened(profile="simulated", ledger=tmp_path / "file" / "ledger.sqlite")
-    with pytest.raises(RecordError, match="the label could not be recorded"):
-        router.label(router.route("hello"), "good")
-
-    assert ["hello"] == router.labels()["prompt"].tolist()

@@ -9,7 +9,9 @@ from nbroute.errors import SettingsError
 from nbroute.types import Ladder, Plan, Step, Target
 
 CASCADE, PARALLEL, CONSENSUS = ({"strategy": s} for s in ("cascade", "parallel", "consensus"))
-NONE = {"strategy": None}
+NONE, MIDDLE = {"strategy": None}, {"start": "MID", "tier": "MID"}
+SAME, LOW_TOP = {"tiers": ["LOW", "low"]}, {"tiers": ["LOW", "TOP"]}
+MODEL = {"model": "small"}
 TEXT = ("tier", "start", "model", "system", "feature", "comparison")
 #: What an option takes, in the words of its error, and what is of a wrong kind or out of bounds.
 TAKES = {
@@ -37,34 +39,19 @@ REFUSED = {
     "unknown check 'lenght=20': did you mean 'length'?": {"checks": ["lenght=20"]},
     # what does not go together
     "start = 'LOW' is for a cascade with no tier forced; use tier": {"start": "LOW"},
-    "start = 'MID' is for a cascade with no tier forced; use tier": (
-        CASCADE | {"start": "MID", "tier": "MID"}
-    ),
+    "start = 'MID' is for a cascade with no tier forced; use tier": CASCADE | MIDDLE,
     "start = 'LOW' and tiers = ('LOW', 'TOP') exclude each other: a cascade of named tiers begins "
-    "at the lowest of them": CASCADE | {"start": "LOW", "tiers": ["LOW", "TOP"]},
-    "tiers = ('LOW', 'TOP') are for a cascade, parallel or consensus; for one, use tier": {
-        "tiers": ["LOW", "TOP"]
-    },
+    "at the lowest of them": CASCADE | LOW_TOP | {"start": "LOW"},
+    "tiers = ('LOW', 'TOP') are for a cascade, parallel or consensus; for one, use tier": LOW_TOP,
     "tiers = ('LOW',); parallel takes two, such as ('LOW', 'MID')": PARALLEL | {"tiers": ["LOW"]},
-    "tiers = ('LOW', 'low') names a tier twice; name each once": PARALLEL
-    | {"tiers": ["LOW", "low"]},
-    "tiers = ('LOW', 'TOP'); consensus takes three, such as ('LOW', 'MID', 'TOP')": (
-        CONSENSUS | {"tiers": ["LOW", "TOP"]}
-    ),
+    "tiers = ('LOW', 'low') names a tier twice; name each once": PARALLEL | SAME,
+    "tiers = ('LOW', 'TOP'); consensus takes three, such as ('LOW', 'MID', 'TOP')": CONSENSUS
+    | LOW_TOP,
     "'LOW' is one tier and consensus takes three; name them in tiers": CONSENSUS | {"tier": "LOW"},
-    "'MID' is one tier and consensus takes three; name them in tiers": CONSENSUS | {"start": "MID"},
-    "model = 'small' would answer for every tier of parallel; leave it out": (
-        PARALLEL | {"model": "small"}
-    ),
+    "model = 'small' would answer for every tier of parallel; leave it out": PARALLEL | MODEL,
     "repeat = 3 asks one tier several times and strategy = 'cascade' asks several tiers; give one "
     "of the two": CASCADE | {"repeat": 3},
-    **{
-        f"repeat = 3 asks each time afresh; leave out cache = {mode!r}": {
-            "repeat": 3,
-            "cache": mode,
-        }
-        for mode in ("use", "only")
-    },
+    "repeat = 3 asks each time afresh; leave out cache = 'use'": {"repeat": 3, "cache": "use"},
 }
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import signal
-import threading
 from dataclasses import replace
 from decimal import Decimal
 
@@ -19,29 +17,16 @@ from nbroute.notebook.lines import repeated
 from nbroute.types import Sent, Text
 
 PROMPT = "What is 6 times 7?"
-CATS = "cats purr a lot"
 USAGE = {"prompt_tokens": 10, "completion_tokens": 20, "total_tokens": 30}
 
 
-@pytest.fixture
-def answers(server):
-    """Have the server give these texts, one a request, in the order in which these arrive."""
-
-    def give(*texts):
-        left, lock = iter(texts), threading.Lock()
-
-        def reply(_sent):
-            with lock:
-                text = next(left)
-            return text if isinstance(text, Reply) else Reply(text=text, usage=USAGE)
-
-        server.handler = reply
-
-    return give
+def queue(server, *texts):
+    for text in texts:
+        server.reply(text=text, usage=USAGE)
 
 
-def test_the_answer_that_most_agree_on_is_used_and_all_are_paid_for(router, server, answers):
-    answers("It is 41.", "It is 42.", "The answer is 42", "42", "The answer is **42**.")
+def test_the_answer_that_most_agree_on_is_used_and_all_are_paid_for(router, server):
+    queue(server, "It is 41.", "It is 42.", "The answer is 42", "42", "The answer is **42**.")
     seen = []
     result = router.route(PROMPT, repeat=5, effort="low", observe=seen.append)
 
@@ -60,29 +45,25 @@ def test_the_answer_that_most_agree_on_is_used_and_all_are_paid_for(router, serv
     assert [Sent("LOW", "small", "low"), Text(result.text)] == shown
 
 
-@pytest.mark.parametrize(
-    ("texts", "by", "agreeing", "says"),
-    [
+def test_answers_agree_by_their_value_or_by_their_vectors(router, server):
+    cats = ("cats purr a lot", "a budget fell", "cats purr a lot today")
+    for texts, by, agreeing, says in (
         (("1", "2", "3"), "value", 1, "3 answers: no two agree, $"),
-        ((CATS, "a budget fell", f"{CATS} today"), "cosine", 2, "3 answers: 2 agree, $"),
-    ],
-)
-def test_answers_agree_by_their_value_or_by_their_vectors(
-    router, answers, texts, by, *, agreeing, says
-):
-    answers(*texts)
-    result = router.route("Say something.", repeat=3, agreement=0.8)
+        (cats, "cosine", 2, "3 answers: 2 agree, $"),
+    ):
+        queue(server, *texts)
+        result = router.route("Say something.", repeat=3, agreement=0.8)
 
-    found = result.repeats
-    assert (by, agreeing) == (found.by, len(found.agreeing))
-    assert found.agreeing[0] == result.answer.id
-    assert result.answer.id in found.answered[: None if agreeing > 1 else 1]
-    assert "budget" not in result.text
-    assert says in repeated(result)
+        found = result.repeats
+        assert (by, agreeing) == (found.by, len(found.agreeing))
+        assert found.agreeing[0] == result.answer.id
+        assert result.answer.id in found.answered[: None if agreeing > 1 else 1]
+        assert "budget" not in result.text
+        assert says in repeated(result)
 
 
-def test_each_is_asked_afresh_none_is_kept_and_an_escalation_asks_once(router, server, answers):
-    answers(*map(str, range(8)))
+def test_each_is_asked_afresh_none_is_kept_and_an_escalation_asks_once(router, server):
+    queue(server, *map(str, range(8)))
     router.route(PROMPT, repeat=2)
     twice = router.route(PROMPT, repeat=2)
     router.route(PROMPT)
@@ -98,9 +79,9 @@ def test_each_is_asked_afresh_none_is_kept_and_an_escalation_asks_once(router, s
 
 
 def test_answers_without_vectors_agree_word_for_word_and_simulated_ones_always(
-    file_router, opened, server, answers
+    file_router, opened, server
 ):
-    answers("A cat.", "A cat.", "A dog.")
+    queue(server, "A cat.", "A cat.", "A dog.")
     server.embedding_reply(status=404, error="no such model")
     result = file_router('embedder = "loop"').route("What purrs?", tier="LOW", repeat=3)
 
@@ -114,11 +95,10 @@ def test_answers_without_vectors_agree_word_for_word_and_simulated_ones_always(
     assert ("a simulated model gives the same answer each time",) == simulated.notices
 
 
-def test_one_that_fails_leaves_the_others_and_all_that_fail_are_an_error(
-    make_router, server, answers
-):
+def test_one_that_fails_leaves_the_others_and_all_that_fail_are_an_error(make_router, server):
     router = make_router(ladder=nbroute.Ladder("one", LADDER.tiers[2:], "TOP"))
-    answers("42", Reply(status=503, error="no"), "42")
+    queue(server, "42", "42")
+    server.reply(status=503, error="no")
     result = router.route(PROMPT, tier="TOP", repeat=3)
 
     assert "2 answers of 3: all agree on 42, $" in repeated(result)
@@ -157,14 +137,11 @@ def test_over_a_budget_a_cheaper_tier_may_be_asked(router, server):
 
 
 def test_ctrl_c_keeps_what_was_paid(router, server):
-    count = itertools.count()
-
     def reply(_sent):
-        if next(count) < 2:
-            return Reply(text="42", usage=USAGE)
         os.kill(os.getpid(), signal.SIGINT)
         return Reply(text="42", delay=3, usage=USAGE)
 
+    queue(server, "42", "42")
     server.handler = reply
     with pytest.raises(Interrupted) as caught:
         router.route(PROMPT, repeat=3)
