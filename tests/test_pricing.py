@@ -190,9 +190,8 @@ def billed(usd):
     return replace(MILLION, billed_usd=Decimal(usd))
 
 
-@pytest.mark.parametrize(
-    ("usage", "tier", "model", "usd", "source"),
-    [
+def test_a_bill_comes_before_ones_own_price_and_that_before_the_list():
+    for usage, tier, model, usd, source in (
         (billed("0.07"), OWN, None, "0.07", "billed"),
         (billed("0"), OWN, None, "0", "billed"),
         *[(billed(usd), MINI, None, "0.15", "list") for usd in ("-1", "NaN", "Infinity")],
@@ -202,14 +201,9 @@ def billed(usd):
         (MILLION, OWN, "openai/gpt-4o", "2.5", "list"),  # a fallback is not the tier's model
         (replace(MILLION, estimated=True), MINI, None, "0.15", "estimated"),
         (MILLION, replace(MINI, model="openai/gpt-99"), None, None, "unknown"),
-    ],
-)
-def test_a_bill_comes_before_ones_own_price_and_that_before_the_list(
-    usage, tier, model, usd, source
-):
-    found = cost(usage, tier, model)
-
-    assert (None if usd is None else Decimal(usd), source) == (found.usd, found.source)
+    ):
+        found = cost(usage, tier, model)
+        assert (usd and Decimal(usd), source) == (found.usd, found.source)
 
 
 def test_what_is_not_a_token_count_makes_the_cost_unknown():
@@ -219,18 +213,15 @@ def test_what_is_not_a_token_count_makes_the_cost_unknown():
         assert "unknown (no usable token count)" == pricing.describe(found)
 
 
-@pytest.mark.parametrize(
-    ("tier", "said"),
-    [
-        (preset("four-tier", "local")["SIMPLE"], "$0.15 (would have cost)"),
-        (Tier("A", "local", "gpt-4o.gguf", 256), "unknown (nothing billed, no reference price)"),
-        (preset("four-tier", "simulated")["MEDIUM"], "$0.80 (would have cost)"),
-    ],
-)
-def test_what_nobody_bills_is_worth_what_it_would_have_cost(tier, said):
-    for model in tier.models:
-        found = cost(replace(MILLION, estimated=True), tier, model, tier.provider)
-        assert ("equivalent", said) == (found.source, pricing.describe(found))
+def test_what_nobody_bills_is_worth_what_it_would_have_cost():
+    for said, tier in (
+        ("$0.15 (would have cost)", preset("four-tier", "local")["SIMPLE"]),
+        ("$0.80 (would have cost)", preset("four-tier", "simulated")["MEDIUM"]),
+        ("unknown (nothing billed, no reference price)", Tier("A", "local", "gpt-4o.gguf", 256)),
+    ):
+        for model in tier.models:
+            found = cost(replace(MILLION, estimated=True), tier, model, tier.provider)
+            assert ("equivalent", said) == (found.source, pricing.describe(found))
 
 
 # Tokens
@@ -246,19 +237,16 @@ def test_tokens_are_estimated_by_the_width_of_characters_in_utf_8(text):
     assert [8, 8, 2] == [pricing.estimate_tokens(prompt) for prompt in prompts]
 
 
-@pytest.mark.parametrize(
-    ("text", "tokens"),  # as OpenAI's o200k_base has them
-    [
-        ("The bridge was built by engineers in the nineteenth century.", 11),
-        ("北京是中华人民共和国的首都，有着悠久的历史和文化。", 15),
-        ("सभी मनुष्यों को गौरव और अधिकारों के मामले में जन्मजात स्वतन्त्रता प्राप्त है।", 22),
-        (f"|{'-' * 60}|{'-' * 60}|", 7),
-        ("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8gISIjJCUmJygp", 35),
-    ],
-)
-def test_the_fewest_tokens_of_a_text_are_close_to_what_it_has_and_never_more(text, tokens):
-    assert tokens / 2 < pricing.fewest_tokens(text) <= tokens
-    assert pricing.least_tokens(text) <= tokens
+def test_the_fewest_tokens_of_a_text_are_close_to_what_it_has_and_never_more():
+    for text, tokens in {  # as OpenAI's o200k_base has them
+        "The bridge was built by engineers in the nineteenth century.": 11,
+        "北京是中华人民共和国的首都，有着悠久的历史和文化。": 15,
+        "सभी मनुष्यों को गौरव और अधिकारों के मामले में जन्मजात स्वतन्त्रता प्राप्त है।": 22,
+        f"|{'-' * 60}|{'-' * 60}|": 7,
+        "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8gISIjJCUmJygp": 35,
+    }.items():
+        assert tokens / 2 < pricing.fewest_tokens(text) <= tokens
+        assert pricing.least_tokens(text) <= tokens
     least = {"-" * 136: 2, "ab1" * 20: 30, "北京是": 1.5, "1234567": 7 / 3, "ab" * 20: 4, "😀😀": 2}
     least |= {"-" * 132: 1, "ab" * 14: 1, "get_it, 'or not'": 6, "+" * 8: 1, "": 0, "a \n b": 3}
     assert least == {text: pricing.fewest_tokens(text) for text in least}
@@ -292,10 +280,7 @@ def test_an_amount_shows_enough_digits_to_be_seen_and_where_it_comes_from():
     assert "unknown (no price for this model)" == pricing.describe(Cost(None, "unknown"))
 
 
-@pytest.mark.parametrize(
-    ("said", "usd"),
-    [(" $1.5 ", "1.5"), (2, "2"), (0.1, "0.1"), (0, "0")]
-    + [(one, None) for one in ("-1", "NaN", "inf", "much", "", None, "€3")],
-)
-def test_dollars_are_read_from_a_number_or_a_text(said, usd):
-    assert (None if usd is None else Decimal(usd)) == pricing.read_usd(said)
+def test_dollars_are_read_from_a_number_or_a_text():
+    read = {" $1.5 ": Decimal("1.5"), 2: Decimal(2), 0.1: Decimal("0.1"), 0: Decimal(0)}
+    read |= dict.fromkeys(("-1", "NaN", "inf", "much", "", None, "€3"))
+    assert read == {said: pricing.read_usd(said) for said in read}

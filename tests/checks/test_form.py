@@ -121,22 +121,15 @@ def test_an_answer_needs_20_characters_and_50_from_the_lowest_tier_to_a_long_pro
         ("解释光合作用。", "光合作用是植物制造养分的过程。"),  # a character counts as three
     ],
 )
-def test_a_short_answer_passes_where_a_short_one_was_asked_for(failing, prompt, answer):
+def test_a_short_answer_passes_only_where_a_short_one_was_asked_for(failing, prompt, answer):
     assert failing(answer, prompt) is None
     why = f"{len(answer)} characters, wanted 20"
     assert Verdict(False, "length", why) == failing(answer, prompt, ("length=20",))
     assert failing(answer, prompt, (f"length={len(answer)}",)) is None
-
-
-@pytest.mark.parametrize(
-    "prompt",
-    [
-        *["Explain how a transistor works.", "Can you explain recursion?", "Why is the sky blue"],
-        *["Describe the plot of 'Who is there?'.", "Do both:\n(a) describe it\n(b) derive it"],
-    ],
-)
-def test_a_short_answer_fails_where_more_was_asked_for(failing, prompt):
-    assert "length" == failing("It just is.", prompt).check
+    longer = "Explain how a transistor works.|Can you explain recursion?|Why is the sky blue"
+    longer += "|Describe the plot of 'Who is there?'.|Do both:\n(a) describe it\n(b) derive it"
+    for more in longer.split("|"):
+        assert "length" == failing("It just is.", more).check
 
 
 @pytest.mark.parametrize(

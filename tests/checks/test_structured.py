@@ -79,20 +79,6 @@ def nested(levels):
     return functools.reduce(lambda inner, _: {"items": inner}, range(levels), {})
 
 
-def wrong(spec, text):
-    with pytest.raises(ValueError, match=r".") as caught:
-        read_schema(spec).parse(text)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
-
-
-def refused(spec, name=None):
-    with pytest.raises(SettingsError) as caught:
-        read_schema(spec, name)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
-
-
 TREES = {"n": 1, "kids": [{"n": 2, "kids": []}]}
 LIST = {"type": "array"}
 EXAMPLE = {"$ref": "https://example.com"}
@@ -107,7 +93,6 @@ EXAMPLE = {"$ref": "https://example.com"}
         (Point, '{"x": 1}', Point(1, 2)),
         (list[int], "[1, 2]", [1, 2]),
         (list[int], "```json\n[\n1\n]\n```", [1]),
-        (list[int], "[\n1\n]", [1]),
         (list[Point], '[{"x": 1}]', [Point(1)]),
         (int | None, "null", None),
         ({}, r'"\ud83d\ude00"', "\U0001f600"),
@@ -193,7 +178,9 @@ KEYS = '{"a": 1, "b": 2, "c": 3, "d": 4, "e": 5}'
     ],
 )  # fmt: skip
 def test_an_answer_that_does_not_fit_is_told_by_path_and_value(spec, text, says):
-    assert says == wrong(spec, text)
+    with pytest.raises(ValueError, match=r".") as caught:
+        read_schema(spec).parse(text)
+    assert says == str(caught.value)
 
 
 NOT_JSON = {
@@ -271,13 +258,14 @@ ENDLESS, OTHER = {"$ref": "#"}, {"$ref": "other.json"}
           for word in ("$defs", "definitions")],
         (Item(name="a", price=1), "an instance of Item; give the class itself"),
         (Point(1), "an instance of Point; give the class itself"),
-        *[(refused, "is a function"), (len, "is a function"), (None, "None"), (True, "True")],
+        *[(tree, "is a function"), (len, "is a function"), (None, "None"), (True, "True")],
         *[([int], "[<class 'int'>]"), ("{}", "such as list[int], json.loads(...) of it\n")],
         *[(json, "module"), (type("Plain", (), {}), "Plain")],
     ],
 )  # fmt: skip
 def test_what_is_not_a_schema_is_a_settings_error_that_names_it(spec, says):
-    message = refused(spec, "mine")
+    with pytest.raises(SettingsError, match=r"^'mine' ") as caught:
+        read_schema(spec, "mine")
 
-    assert message.startswith("'mine' ")
-    assert says in f"{message}\n"
+    assert says in f"{caught.value}\n"
+    assert "\n" not in str(caught.value)
