@@ -12,6 +12,27 @@ from nbroute.notebook.comparing.shown import Output
 from nbroute.notebook.controls import Controls
 from nbroute.notebook.screens import Screen
 
+#: Two tiers with prices at a loopback server.
+SETTINGS = """
+[nbroute]
+classifier = "ngrams"
+{options}
+[providers.loop]
+base_url = "{url}"
+{loop}
+[tiers.LOW]
+provider = "loop"
+model = "small"
+max_tokens = 64
+price = {{ input = 1.00, output = 2.00 }}
+{low}
+[tiers.TOP]
+provider = "loop"
+model = "large"
+max_tokens = 1024
+price = {{ input = 10.00, output = 30.00 }}
+"""
+
 
 def run(shell, source):
     """Run a cell as a user would; what it printed, and its result."""

@@ -222,34 +222,20 @@ def test_the_magic_prints_the_table_where_there_is_no_widget(shell):
         said("treshold=0.5")
 
 
-def test_the_panel_redraws_what_the_controls_say(simulated):
-    panel = WhatIfPanel(simulated)
-    assert "there are no prompts" in panel.html
-    route_all(simulated, "Hi", "Write a story", "fix typo: teh")
-    panel.refresh(simulated)
-    assert "1 cell ran since" in panel.html
-    panel.act("again")
-    assert "3 prompts" in panel.html
-    for typed in ("", "-5", "nan", "many", "100"):
-        panel.act("percent", value=typed)
-
-    assert "step_up_below = 1" in panel.html
-    assert simulated.what_if(threshold=1).mix() == panel.found().mix()
-    panel.act("ladder", value="two-tier")
-    assert "all on expensive" in panel.html
-    panel.act("classifier", value="learned")
-    assert "there is no learned classifier" in panel.html
-
-
-def test_apply_has_the_session_go_on_with_what_is_chosen(shell):
-    run(shell, "%%route -q\nhello")
+def test_the_panel_redraws_what_the_controls_say_and_the_session_goes_on_with_it(shell):
     desk = desk_of(shell)
     before = desk.router
     panel = WhatIfPanel(before, desk.apply)
     desk.followers.append(panel)
-    panel.act("percent", value="90")
+    assert "there are no prompts" in panel.html
+    run(shell, "%%route -q\nhello")
+    assert "1 cell ran since" in panel.html
+    panel.act("again")
+    for typed in ("", "-5", "nan", "many", "90"):
+        panel.act("percent", value=typed)
     panel.act("ladder", value="three-tier")
-    assert "Apply this" in panel.html
+    assert "step_up_below = 0.9" in panel.html
+    assert before.what_if("three-tier", threshold=0.9).mix() == panel.found().mix()
 
     panel.act("apply")
 

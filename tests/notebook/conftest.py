@@ -7,31 +7,8 @@ from types import SimpleNamespace
 
 import lab
 import pytest
-from cells import run
+from cells import SETTINGS, run
 from loopback import Loopback
-
-#: No cache, so that tests that share a kernel may ask the same prompt.
-SETTINGS = """
-[nbroute]
-classifier = "ngrams"
-cache = "off"
-
-[providers.loop]
-kind = "openai"
-base_url = "{url}"
-
-[tiers.LOW]
-provider = "loop"
-model = "small"
-max_tokens = 64
-price = {{ input = 1.00, output = 2.00 }}
-
-[tiers.TOP]
-provider = "loop"
-model = "large"
-max_tokens = 1024
-price = {{ input = 10.00, output = 30.00 }}
-"""
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +20,9 @@ def looped(tmp_path_factory):
     ledger = folder / "ledger.sqlite"
     env = lab.environment(home, XDG_CONFIG_HOME=str(home), NBROUTE_LEDGER=str(ledger))
     with Loopback() as server:
-        (folder / "nbroute.toml").write_text(SETTINGS.format(url=server.url))
+        # No cache, so that tests that share a kernel may ask the same prompt.
+        text = SETTINGS.format(url=server.url, options='cache = "off"', loop="", low="")
+        (folder / "nbroute.toml").write_text(text)
         yield SimpleNamespace(folder=folder, server=server, env=env, ledger=ledger)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 from cells import Shown, error_of, outputs, run
@@ -11,7 +10,6 @@ from IPython.utils.capture import capture_output
 
 from nbroute.errors import Interrupted
 from nbroute.notebook.comparing.card import Card
-from nbroute.notebook.comparing.shown import Twin
 from nbroute.notebook.comparing.view import State
 
 TIERS = ["SIMPLE", "MEDIUM", "COMPLEX", "FRONTIER"]
@@ -179,35 +177,15 @@ def test_the_order_of_blind_answers_is_not_that_of_the_tiers_and_a_rerun_shows_t
     assert first == [order(prompt) for prompt in prompts]
 
 
-# The card and the widget that replaces it
-
-
-def card_on(router, tiers=("SIMPLE", "MEDIUM"), **state):
-    card = Card(Shown(), State(**state), lambda order: order.reverse(), router.ladder.names)
-    card.finish(router.compare("hello", tiers, observe=card))
-    twin = Twin(card.output, card.inside, card.act, "%route vote NAME")
-    card.watchers.append(twin.redraw)
-    twin.redraw("session $0")
-    return card, twin, card.output.pages
-
-
 def test_answers_stream_side_by_side_and_blind_ones_are_hidden_until_all_have_come(routed):
-    _, _, pages = card_on(routed)
+    def pages_of(**state):
+        card = Card(Shown(), State(**state), list.reverse, routed.ladder.names)
+        card.finish(routed.compare("hello", ("SIMPLE", "MEDIUM"), observe=card))
+        return card.output.pages
+
+    pages, blind = pages_of(), pages_of(blind=True)
     assert "waiting for the first token ..." in pages[0]
     assert any("answering ..." in page for page in pages)
     assert "answering ..." not in pages[-1]
-
-    _, _, pages = card_on(routed, blind=True)
-    assert all("How can I help" not in page for page in pages[:-1])
-    assert "blind: 0 of 2 answers have arrived" in pages[0]
-
-
-def test_a_vote_that_cannot_be_written_is_shown_and_the_screen_says_so(routed, monkeypatch):
-    _, twin, pages = card_on(routed)
-    routed.ledger.close()
-    Path("ledger.sqlite").write_bytes(b"not a database at all" * 500)
-
-    twin.act("vote", "MEDIUM", "")
-
-    assert "RecordError: the label could not be recorded" in twin.html
-    assert "your vote: MEDIUM is good enough" in pages[-1]
+    assert all("How can I help" not in page for page in blind[:-1])
+    assert "blind: 0 of 2 answers have arrived" in blind[0]
