@@ -12,9 +12,9 @@ from loopback import Reply
 
 from nbroute import Router
 from nbroute.compare import Contender
-from nbroute.errors import BudgetExceeded, ReplayMiss, SettingsError
+from nbroute.errors import BudgetExceeded, ReplayMiss
+from nbroute.ladders import preset
 from nbroute.notebook.lines import marks
-from nbroute.settings import load
 from nbroute.types import Chunk, Message, Request
 
 PROMPT = "Prove that the square root of 2 is irrational."
@@ -34,29 +34,25 @@ def router(make_router):
     return make_router(ladder=on_effort("high"))
 
 
-@pytest.mark.parametrize(
-    ("host", "told"),
-    [
-        ("localhost:11434", {"reasoning_effort": "high"}),
-        ("openrouter.ai", {"reasoning": {"effort": "high"}}),
-        ("api.anthropic.com", {}),
-    ],
-)
-def test_each_host_is_asked_in_its_own_words_and_one_that_ignores_it_is_noted_once(
-    connect, host, told
-):
-    provider, bodies = connect(f"https://{host}/v1/"), []
-
+def test_each_host_is_asked_in_its_own_words_and_one_that_ignores_it_is_noted_once(connect):
     def answer(body):
         bodies.append(body)
         yield from ()
 
-    ask = provider._quirks.ask  # the real host is not asked
-    notices = [[*ask(REQUEST, None, answer)] for _ in range(2)]
-
-    said = f"some/model is asked without a reasoning effort: {host} does not take one"
-    assert [[] if told else [Chunk(notice=said, effortless=True)], []] == notices
-    assert [told, told] == [{n: b[n] for n in b if n.startswith("reasoning")} for b in bodies]
+    for host, told in {
+        "localhost:11434": {"max_tokens": 64, "reasoning_effort": "high"},
+        "openrouter.ai": {"max_tokens": 64, "reasoning": {"effort": "high"}},
+        "api.openai.com": {"max_completion_tokens": 64, "reasoning_effort": "high"},
+        "api.anthropic.com": {"max_tokens": 64},
+    }.items():
+        bodies, ask = [], connect(f"https://{host}/v1/")._quirks.ask  # the real host is not asked
+        notices = [[*ask(REQUEST, None, answer)] for _ in range(2)]
+        said = f"some/model is asked without a reasoning effort: {host} does not take one"
+        untaken = [Chunk(notice=said, effortless=True)] * (len(told) == 1)
+        assert [untaken, []] == notices
+        wanted = {"model": "some/model", "messages": [{"role": "user", "content": PROMPT}]} | told
+        wanted |= {"stream": True, "stream_options": {"include_usage": True}}
+        assert [wanted, wanted] == bodies
 
 
 def test_what_was_thought_is_priced_and_shown_and_a_cut_answer_says_how_much_it_was(server, router):
@@ -97,6 +93,11 @@ def test_an_effort_that_is_refused_is_dropped_noted_once_and_not_shown(server, r
     assert {"small"} == set(router.report().by_model)
 
 
+def test_the_upper_tiers_of_the_preset_ladder_have_one():
+    efforts = [tier.effort for tier in preset("four-tier", "openai").tiers]
+    assert [None, None, "medium", "high"] == efforts
+
+
 def test_a_budget_holds_back_what_may_be_thought(server, make_router):
     router = make_router(ladder=on_effort("high", max_tokens=1000))
     most = router.explain(PROMPT).estimates[0].high.usd
@@ -108,17 +109,6 @@ def test_a_budget_holds_back_what_may_be_thought(server, make_router):
 
     assert result.cost_usd <= most
     assert 1 == len(server.requests)
-
-
-def test_a_tier_of_the_settings_file_has_one_and_a_wrong_word_is_named(tmp_path, make_router):
-    with pytest.raises(SettingsError, match=r"unknown effort .*did you mean 'high'"):
-        make_router().route(PROMPT, effort="hihg")
-    file = tmp_path / "nbroute.toml"
-    file.write_text('[nbroute]\nprofile = "openai"\n[tiers.MEDIUM]\neffort = "low"\n')
-    assert [None, "low", "medium", "high"] == [t.effort for t in load(file).ladder.tiers]
-    file.write_text('[tiers.MEDIUM]\neffort = "medum"\n')
-    with pytest.raises(SettingsError, match="give one of low, medium, high; did you mean 'medium'"):
-        load(file)
 
 
 def test_a_contender_may_have_an_effort(make_router, server):

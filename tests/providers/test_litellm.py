@@ -82,27 +82,11 @@ def test_a_proxys_own_names_are_used_and_its_charge_read_of_a_whole_answer(serve
 
 
 @STREAMING
-def test_what_litellm_thinks_an_answer_cost_is_not_a_bill_and_its_count_is_an_estimate(
-    server, provider, stream
-):
+def test_what_litellm_thinks_an_answer_cost_is_not_a_bill(provider, stream):
     assert Usage(8, 1) == last_of(provider, model="openai/gpt-4o-mini", stream=stream).usage
-    server.reply(text="Paris, of course.", usage=None)
-    usage = last_of(provider).usage
-    assert usage.estimated
-    assert usage.output_tokens > 0
 
 
 # Errors
-
-
-def test_a_long_prompt_and_circles_are_errors(server, provider):
-    server.reply(status=400, error="This model's maximum context length is 10 tokens")
-    server.reply(text="word " * 200)
-
-    assert "maximum context length" in failure(provider, errors.ContextTooLong, asking())
-    assert "kept repeating itself" in failure(provider, errors.BadReply, asking())
-    assert "'openai/small'" in failure(provider, errors.UnknownModel, asking(model="small"))
-    assert 2 == len(server.requests)
 
 
 def test_without_a_key_nothing_is_sent(server, connect):
@@ -131,13 +115,12 @@ def test_without_the_package_the_cure_is_its_extra(connect, monkeypatch):
 def test_the_deadline_of_the_settings_is_kept(server, tmp_path, monkeypatch):
     server.reply(delay=30)
     monkeypatch.setenv("LITE_KEY", KEY)
-    file = tmp_path / "settings.toml"
-    file.write_text(
+    (tmp_path / "settings.toml").write_text(
         '[providers.lite]\nkind = "litellm"\ndeadline_s = 0.3\napi_key_env = "LITE_KEY"\n'
         f'base_url = "{server.url}"\n[tiers.fast]\nprovider = "lite"\nmodel = "openai/m"\n'
     )
     with pytest.raises(errors.TimedOut, match=r"after 0\.3 s"):
-        Router(settings=file).route("hi")
+        Router(settings=tmp_path / "settings.toml").route("hi")
 
 
 ASK = """

@@ -16,7 +16,7 @@ from platformdirs import user_data_path
 from nbroute.errors import ContextTooLong, SettingsError, TimedOut, UnknownModel
 from nbroute.providers import model_files
 from nbroute.providers.llama_cpp import LlamaCpp
-from nbroute.providers.model_files import find_models, megabytes, missing, models_folder, ready
+from nbroute.providers.model_files import find_models, missing, models_folder, ready
 from nbroute.types import Message, Request
 
 SMOLLM2 = "SmolLM2-135M-Instruct"
@@ -77,14 +77,6 @@ def test_with_nothing_pulled_the_package_has_the_model(tmp_path, monkeypatch):
     assert ("%pip install 'nbroute[local]'", False) == (missing(), ready())
 
 
-@pytest.mark.parametrize(
-    ("size", "said"),
-    [(98_362_432, "98 MB"), (10**6, "1 MB"), (999_400, "0.999 MB"), (2 * 10**9, "2,000 MB")],
-)
-def test_a_size_is_said_in_megabytes(size, said):
-    assert said == megabytes(size)
-
-
 # What needs no model
 
 
@@ -127,7 +119,7 @@ def loaded(server, monkeypatch):
 def test_a_model_is_loaded_for_this_machine_alone_and_once_for_all_providers(
     server, loaded, tmp_path
 ):
-    file, said = gguf(tmp_path / "m.gguf", 5 * 10**6), []
+    file, said = gguf(tmp_path / "m.gguf", 10**6), []
     first, other, small = (
         LlamaCpp(files=(file,), announce=said.append, **more)
         for more in ({}, {"name": "other"}, {"context": 512})
@@ -149,7 +141,7 @@ def test_a_model_is_loaded_for_this_machine_alone_and_once_for_all_providers(
     given |= {"endpoint_props": False, "cache_ram_mib": 0, "offline": True, "verbosity": 0}
     assert given | {"sampling": sampling} == loaded[0]
     assert [16_384, 1024] == [one["n_ctx"] for one in loaded]
-    assert ["loading m (5 MB) ...", "loading m (5 MB) ..."] == said[::2]
+    assert ["loading m (1 MB) ...", "loading m (1 MB) ..."] == said[::2]
     assert re.fullmatch(r"m is ready after 0\.\d s", said[1])
     first.close()
     said_by(other, request("hi", "m"))

@@ -20,11 +20,6 @@ DATA = tomllib.loads((Path(__file__).parents[1] / "data/endpoint_errors.toml").r
 USAGE = {"prompt_tokens": 1000, "completion_tokens": 500, "total_tokens": 1500}
 
 
-@pytest.fixture
-def provider(connect):
-    return connect(api_key=KEY)
-
-
 def read(row):
     """Status, body, class and words of a row of the table."""
     body = row.get("body") or {"error": {"message": row["message"]}}
@@ -35,22 +30,16 @@ def read(row):
 LATIN = "<html><title> Schlüssel </title>".encode("latin-1")
 
 
-@pytest.mark.parametrize(
-    "told",
-    [
+def test_words_and_codes_say_what_an_error_is(server, connect):
+    for status, body, kind, says in (
         *map(read, DATA["told"]),
         *((s, {"error": {"message": m}}, "ContextTooLong", m) for s, m in DATA["too_long"]),
         (400, LATIN, "BadReply", "called 'Schlüssel'. Check whether"),
         (422, '{"error": "größer"}'.encode("latin-1"), "RequestRejected", "größer."),
-    ],
-)
-def test_words_and_codes_say_what_an_error_is(server, provider, told):
-    status, body, kind, says = told
-    server.reply(status=status, body=body)
-    message = words_of(provider)
-
-    assert message.startswith(f"{kind}: ")
-    assert says in message
+    ):
+        server.reply(status=status, body=body)
+        message = words_of(connect(api_key=KEY))
+        assert (kind, True) == (message.partition(":")[0], says in message), (body, message)
 
 
 #: What a call is about.

@@ -37,13 +37,11 @@ def test_a_usage_is_read_as_the_endpoint_reports_it(row):
     assert (expected and Usage(**expected)) == usage_of(*row["events"], whose=whose)
 
 
-COUNTS = {"prompt_tokens": 20, "completion_tokens": 5, "total_tokens": 25}
-
-
 def counted(given, taken):
     return {"prompt_tokens": given, "completion_tokens": taken}
 
 
+COUNTS = counted(20, 5)
 NO_COST = ("0.0", "None", "-1", "NaN", "0.5, 0.5", "1e10", "\u0663", "1e1000")
 
 
@@ -71,41 +69,33 @@ def test_a_bill_counts_where_the_tokens_do_not_and_reasoning_is_paid_for(server,
     assert (790, 791) == (billed.usage.output_tokens, thought.usage.output_tokens)
 
 
-@pytest.mark.parametrize(
-    ("usage", "usd"),
-    [
+def test_an_empty_answer_is_paid_for_where_the_endpoint_says_so(server, router):
+    for usage, usd in (
         (counted(9, 64), "0.000411"),
         (counted(0, 64), "0.000387"),  # and a token of the prompt's, by our own count
         ({"cost": 0.25}, "0.25"),
         (None, "0"),
-    ],
-)
-def test_an_empty_answer_is_paid_for_where_the_endpoint_says_so(server, router, usage, usd):
-    server.reply(text="", finish_reason="length", usage=usage)
-    with pytest.raises(BadReply, match="used up its budget") as caught:
-        router.route("Hi", tier="MID")
-    assert Decimal(usd) == caught.value.result.attempts[0].cost_usd
+    ):
+        server.reply(text="", finish_reason="length", usage=usage)
+        with pytest.raises(BadReply, match="used up its budget") as caught:
+            router.route("Hi", tier="MID")
+        assert Decimal(usd) == caught.value.result.attempts[0].cost_usd
 
 
-@pytest.mark.parametrize(
-    ("models", "usd", "shown"),
-    [
-        (("fast", "gpt-4o-mini-2024-07-18"), "0.15", "fast (answered by gpt-4o-mini-2024-07-18)"),
+def test_the_model_that_answered_is_named_and_paid_for(server, make_router):
+    for asked, answered, usd, shown in (
+        ("fast", "gpt-4o-mini-2024-07-18", "0.15", "fast (answered by gpt-4o-mini-2024-07-18)"),
         # It costs what the model that was asked for costs.
-        (("gpt-4o", "gpt-4o-mini"), "2.5", "gpt-4o (answered by gpt-4o-mini)"),
-        (("fast", "fast"), None, "fast \u00b7"),
-    ],
-)
-def test_the_model_that_answered_is_named_and_paid_for(server, make_router, models, usd, shown):
-    asked, answered = models
-    tier = Tier("LOW", "loop", asked, 64)
-    router = make_router(ladder=Ladder("one", (tier,), "LOW"))
-    server.reply(text="Yes.", usage=counted(1_000_000, 1), model=answered)
-    result = router.route("Hi")
+        ("gpt-4o", "gpt-4o-mini", "2.5", "gpt-4o (answered by gpt-4o-mini)"),
+        ("fast", "fast", None, "fast \u00b7"),
+    ):
+        router = make_router(ladder=Ladder("one", (Tier("LOW", "loop", asked, 64),), "LOW"))
+        server.reply(text="Yes.", usage=counted(1_000_000, 1), model=answered)
+        result = router.route("Hi", cache="off")
 
-    row = router.ledger.rows()[-1]
-    assert (asked, answered) == (result.model, result.answered_by)
-    assert answered == (row["answered_by"] or row["model"])
-    assert (usd and Decimal(usd)) == (result.cost_usd and round(result.cost_usd, 4))
-    assert shown in written(View((result,)))
-    assert result.cost_usd == router.what_if().rows()[0].cost_would_be.usd
+        row = router.ledger.rows()[-1]
+        assert (asked, answered) == (result.model, result.answered_by)
+        assert answered == (row["answered_by"] or row["model"])
+        assert (usd and Decimal(usd)) == (result.cost_usd and round(result.cost_usd, 4))
+        assert shown in written(View((result,)))
+        assert result.cost_usd == router.what_if().rows()[-1].cost_would_be.usd
