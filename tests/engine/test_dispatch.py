@@ -29,11 +29,6 @@ def failed_as(router, kind, prompt="hello", **options):
     return caught.value
 
 
-def only_row(router):
-    (row,) = router.ledger.rows()
-    return row
-
-
 # Fallback
 
 
@@ -71,7 +66,7 @@ def test_a_key_that_the_server_repeats_is_in_no_line_repr_or_row(router, server,
         router.route("hello", tier="MID")
     told = f"{router!r} {router.parts!r} {caught.value} {router.ledger.rows()!r}"
     assert key not in told
-    assert "[key]" in only_row(router)["error"]
+    assert "[key]" in router.ledger.rows()[0]["error"]
 
 
 def test_a_prompt_that_is_too_long_asks_those_fallbacks_that_read_more(make_router, server):
@@ -209,7 +204,7 @@ def test_half_an_answer_that_was_shown_is_kept_and_no_other_model_asked(
     assert says in str(error)
     assert "one two" in error.result.text
     assert ["small"] == server.asked
-    row = only_row(router)
+    (row,) = router.ledger.rows()
     assert ("error", "estimated") == (row["status"], row["cost_source"])
     assert row["cost_usd"] > 0
 
@@ -238,12 +233,10 @@ def test_an_answer_past_its_budget_is_stopped_at_once_where_money_is_reserved(
     for size in (most, most + 1):
         server.reply(chunks=["😀😁" * (size // 2) + "😀" * (size % 2)], usage=None)
         result = router.route(f"hello {size}", **limit)
-        past = (
-            f"'small' went on past its budget of 64 tokens and was stopped after about {2 * size}"
-        )
-        past = (f"{past}: raise max_tokens if you want more of it",)
+        past = "'small' went on past its budget of 64 tokens and was stopped after about "
+        past += f"{2 * size}: raise max_tokens if you want more of it"
         told = (result.answer.finish_reason, result.notices)
-        assert (("length", past) if size > most else ("stop", ())) == told
+        assert (("length", (past,)) if size > most else ("stop", ())) == told
 
 
 @pytest.mark.parametrize("stream", [True, False])
@@ -268,10 +261,8 @@ def test_an_unknown_price_cannot_keep_a_limit_and_costs_unknown(make_router):
     result = router.route("hello")
 
     assert (None, "unknown") == (result.cost_usd, result.cost_source)
-    told = (
-        "the model's price is not known ('small'), so {} cannot be kept; give its tier a price in "
-    )
-    told += "nbroute.toml, or {}"
+    told = "the model's price is not known ('small'), so {} cannot be kept; give its tier a price "
+    told += "in nbroute.toml, or {}"
     dear = failed_as(router, errors.BudgetExceeded, "hello again", max_cost=1)
     assert told.format("--max-cost", "leave --max-cost out") == str(dear)
     assert router.explain("hello again", max_cost=1).refusal == str(dear)

@@ -11,9 +11,8 @@ from nbroute.errors import ProviderError, SettingsError
 from nbroute.types import Label
 
 
-@pytest.mark.parametrize(
-    ("tier", "feedback", "named", "needed"),
-    [
+def test_each_word_says_which_tier_the_prompt_needs(router):
+    for tier, feedback, named, needed in (
         ("MID", "good", None, "MID"),
         ("MID", "too weak", None, "TOP"),
         ("TOP", "overkill", None, "MID"),
@@ -23,39 +22,35 @@ from nbroute.types import Label
         ("LOW", "overkill", None, "LOW"),
         ("LOW", "too weak", "top", "TOP"),
         ("LOW", "bad", "MID", "MID"),
-    ],
-)
-def test_each_word_says_which_tier_the_prompt_needs(router, tier, feedback, named, needed):
-    result = router.route("hello", tier=tier, feature="bot", comparison="c1")
-    label = router.label(result, feedback.upper().replace(" ", "-"), named)
+    ):
+        result = router.route("hello", tier=tier, feature="bot", comparison="c1")
+        label = router.label(result, feedback.upper().replace(" ", "-"), named)
 
-    made = {"id": label.id, "ts": label.ts, "session": router.session, "ladder": "test"}
-    said = {"feedback": feedback, "picked": tier, "needed": needed, "prompt": "hello"}
-    about = {"msg_hash": result.answer.msg_hash, "result": result.id}
-    assert Label(**made, **said, **about, comparison="c1", feature="bot") == label
-    assert (12, result.answer.ts) <= (len(label.id), label.ts) < (13, 2e9)
-    assert [label] == router.ledger.labels()
+        made = {"id": label.id, "ts": label.ts, "session": router.session, "ladder": "test"}
+        said = {"feedback": feedback, "picked": tier, "needed": needed, "prompt": "hello"}
+        about = {"msg_hash": result.answer.msg_hash, "result": result.id}
+        assert Label(**made, **said, **about, comparison="c1", feature="bot") == label
+        assert (12, result.answer.ts) <= (len(label.id), label.ts) < (13, 2e9)
+        assert label == router.ledger.labels()[-1]
+    assert 9 == len(router.ledger.labels())
 
 
 CURE = "as the tier needed; change the word or leave the tier out"
 
 
-@pytest.mark.parametrize(
-    ("words", "says"),
-    [
-        (["to weak"], "no feedback is called 'to weak': did you mean 'too weak'?"),
-        (["bad", "MIDD"], "unknown tier 'MIDD' on ladder 'test': did you mean 'MID'?"),
-        (["good", "TOP"], f"'good' of MID's answer does not go with 'TOP' {CURE}"),
-        (["good", "LOW"], f"'good' of MID's answer does not go with 'LOW' {CURE}"),
-        (["overkill", "TOP"], f"'overkill' of MID's answer does not go with 'TOP' {CURE}"),
-        (["too weak", "LOW"], f"'too weak' of MID's answer does not go with 'LOW' {CURE}"),
-    ],
-)
-def test_a_word_that_cannot_be_kept_is_refused(router, words, says):
-    with pytest.raises(SettingsError) as caught:
-        router.label(router.route("hello", tier="MID"), *words)
-
-    assert says == str(caught.value)
+def test_a_word_that_cannot_be_kept_is_refused(router):
+    result = router.route("hello", tier="MID")
+    for words, says in {
+        ("to weak",): "no feedback is called 'to weak': did you mean 'too weak'?",
+        ("bad", "MIDD"): "unknown tier 'MIDD' on ladder 'test': did you mean 'MID'?",
+        ("good", "TOP"): f"'good' of MID's answer does not go with 'TOP' {CURE}",
+        ("good", "LOW"): f"'good' of MID's answer does not go with 'LOW' {CURE}",
+        ("overkill", "TOP"): f"'overkill' of MID's answer does not go with 'TOP' {CURE}",
+        ("too weak", "LOW"): f"'too weak' of MID's answer does not go with 'LOW' {CURE}",
+    }.items():
+        with pytest.raises(SettingsError) as caught:
+            router.label(result, *words)
+        assert says == str(caught.value)
     assert [] == router.ledger.labels()
 
 
