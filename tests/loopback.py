@@ -173,12 +173,7 @@ class Loopback(ThreadingHTTPServer):
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Stop, break open connections off and wait for their threads; twice does nothing."""
-        if self.stopping.is_set():
-            return
+        """Stop, break open connections off and wait for their threads."""
         self.stopping.set()
         self.shutdown()
         for connection in list(self._connections):

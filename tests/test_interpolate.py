@@ -146,13 +146,8 @@ def test_objects_that_cannot_be_looked_at_are_errors_only_where_they_are_asked_f
         def __str__(self):
             raise ReferenceError
 
-    space = {"fine": 1, "value": Hostile()} | {f"variable_{number}": 1 for number in range(98)}
-    refused = {
-        "value.city": "value",
-        'value["key"]': "value",
-        "value": r"cannot be turned to text \(Ref",
-    }
-    for name, said in {**refused, "zz": "none of the 100 names is like it"}.items():
-        with pytest.raises(PromptError, match=said):
+    space = {"fine": 1, "value": Hostile()}
+    for name in ("value", "value.city", 'value["key"]'):
+        with pytest.raises(PromptError, match="value"):
             interpolate(f"{{{{{name}}}}}", space)
     assert "1" == interpolate("{{fine}}", space)

@@ -90,9 +90,8 @@ def test_prompts_whose_iterator_breaks_leave_what_came_before(router, tmp_path):
     assert 0 == len(map_prompts(router, []).frame())
 
 
-@pytest.mark.parametrize(
-    ("prompts", "options", "says"),
-    [
+def test_bad_input_is_refused_before_anything_is_sent(router, server):
+    for prompts, options, says in (
         ("one text", {}, "give a list of them"),
         (pd.DataFrame({"n": [1], "prompt": ["a"]}), {}, r"router.map\(frame\['prompt'\]\)"),
         (["a"], {"thread": "t"}, "thread is for one conversation"),
@@ -103,12 +102,9 @@ def test_prompts_whose_iterator_breaks_leave_what_came_before(router, tmp_path):
         (["a"], {"to": "."}, "is a folder; name a file in it"),
         (["a"], {"to": "nowhere/b.parquet"}, "there is no such folder"),
         (["a"], {"resume": "x"}, "give the batch that was interrupted"),
-    ],
-)
-def test_bad_input_is_refused_before_anything_is_sent(router, server, prompts, options, says):
-    with pytest.raises(SettingsError, match=says):
-        map_prompts(router, prompts, **options)
-
+    ):
+        with pytest.raises(SettingsError, match=says):
+            map_prompts(router, prompts, **options)
     assert [] == server.requests
 
 

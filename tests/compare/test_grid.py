@@ -156,16 +156,6 @@ def test_the_same_call_sends_only_what_is_missing_and_fresh_begins_anew(
     assert first.id != make_router().compare(prompts, **asked, fresh=True).id
 
 
-def test_a_grid_keeps_models_whose_names_no_file_could_have(router, server):
-    asked = {"tiers": [f"LOW:{'漢' * 400}", "LOW:../../up"], "to": "grid"}
-
-    grid = router.compare(["Hello"], **asked)
-
-    assert 3 == len(list(Path("grid").glob("*.sqlite")))
-    assert grid.cost == router.compare(["Hello"], **asked).cost
-    assert 2 == len(server.requests)
-
-
 def test_a_stopped_grid_is_in_the_error_and_is_continued(router, server):
     prompts, cancel = [f"prompt {n}" for n in range(6)], threading.Event()
     places, answer = itertools.count(), threading.Event()

@@ -17,20 +17,16 @@ from nbroute.errors import SettingsError
 TABLE = {"word": ["cat", "dog"], "lang": ["French", "German"]}
 
 
-@pytest.mark.parametrize(
-    ("template", "over", "prompts", "index"),
-    [
+def test_a_template_is_filled_once_for_each_row_of_a_table(router):
+    for template, over, prompts, index in (
         ("{{word}}", TABLE, ["cat", "dog"], [0, 1]),
         ("{{word}}", pd.DataFrame(TABLE).to_dict("records"), ["cat", "dog"], [0, 1]),
         ("{{word}}", pd.Series(["a", "b"], ["x", "y"], name="word"), ["a", "b"], ["x", "y"]),
         ("{{a}}", {"a": ["{{b}}"], "b": ["x"]}, ["{{b}}"], [0]),
-    ],
-)
-def test_a_template_is_filled_once_for_each_row_of_a_table(router, template, over, prompts, index):
-    grid = router.compare(template, ["LOW"], over=over)
-
-    assert prompts == [one.prompt for one in grid]
-    assert index == list(grid.costs().index)
+    ):
+        grid = router.compare(template, ["LOW"], over=over)
+        assert prompts == [one.prompt for one in grid]
+        assert index == list(grid.costs().index)
 
 
 def test_a_row_with_a_missing_value_is_not_sent_and_says_which(router, server):

@@ -54,12 +54,9 @@ def test_a_word_names_a_tier_or_a_model(router, server, word, contender):
     assert (contender.repeat or 0) == len(getattr(column.result.repeats, "answered", ()))
 
 
-MANY, TABLE = {"prompt": ["one"]}, {"word": ["cat", "dog"]}
-
-
-@pytest.mark.parametrize(
-    ("options", "said"),
-    [
+def test_what_cannot_be_compared_is_refused_and_nothing_is_sent(router, server):
+    many, table = {"prompt": ["one"]}, {"word": ["cat", "dog"]}
+    for options, said in (
         ({"tiers": []}, "tiers is empty"),
         ({"tiers": "LOW"}, "tiers is 'LOW'; give a list"),
         ({"tiers": ["LOW", "low"]}, "twice, as 'LOW' and 'low'"),
@@ -69,23 +66,20 @@ MANY, TABLE = {"prompt": ["one"]}, {"word": ["cat", "dog"]}
         ({"strategy": "cascade"}, "every contender answers by itself"),
         ({"tier": "LOW"}, "name those to compare in tiers"),
         ({"to": "folder"}, "to is for many prompts"),
-        (MANY | {"observe": print}, "observe is for one prompt"),
-        (MANY | {"to": "grid.sqlite"}, "a grid goes into a folder"),
-        (MANY | {"resume": object(), "to": "grid"}, "leave to and fresh out"),
+        (many | {"observe": print}, "observe is for one prompt"),
+        (many | {"to": "grid.sqlite"}, "a grid goes into a folder"),
+        (many | {"resume": object(), "to": "grid"}, "leave to and fresh out"),
         ({"prompt": pd.DataFrame({"prompt": ["one"]})}, r"router\.compare\(frame\['prompt'\]\)"),
-        (MANY | {"over": TABLE}, "the prompt is one text"),
-        ({"prompt": "{{wrod}}", "over": TABLE}, "no such column; did you mean 'word'"),
-        ({"over": TABLE}, "each of 2 rows would ask the same"),
+        (many | {"over": table}, "the prompt is one text"),
+        ({"prompt": "{{wrod}}", "over": table}, "no such column; did you mean 'word'"),
+        ({"over": table}, "each of 2 rows would ask the same"),
         ({"over": {"a": ["a"], "b": []}}, "not equally long: a has 1, b has 0"),
         ({"over": ["cat", "dog"]}, "give each list a name"),
         ({"over": {"word": "cat"}}, "give a list"),
         ({"systems": {"a": "x"}, "system": "y"}, "both given"),
-    ],
-)
-def test_what_cannot_be_compared_is_refused_and_nothing_is_sent(router, server, options, said):
-    with pytest.raises((SettingsError, PromptError), match=said):
-        router.compare(**{"prompt": PROMPT} | options)
-
+    ):
+        with pytest.raises((SettingsError, PromptError), match=said):
+            router.compare(**{"prompt": PROMPT} | options)
     assert [] == server.requests
 
 

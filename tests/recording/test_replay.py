@@ -197,32 +197,22 @@ def test_ladder_and_classifier_are_the_recorded_ones_whatever_is_configured_here
         router.record(talk.with_name("other.rec"))
 
 
-@pytest.fixture
-def replay(recorded, opened, talk):
+def test_a_miss_names_the_request_what_is_near_and_the_cure(recorded, opened, talk):
     recorded.route(FRANCE)
     recorded.route("Where am I?", tier="MEDIUM", thread="trip")
-    recorded.close()
-    return opened(replay=talk)
-
-
-@pytest.mark.parametrize(
-    ("prompt", "options", "says"),
-    [
+    replay = opened(replay=talk)
+    replay.route("Where am I?", tier="MEDIUM", thread="x")
+    for prompt, options, says in (
         (FRANCE, {"max_tokens": 400}, "recorded for it with max_tokens 256, asked with 400"),
         (FRANCE, {"tier": "COMPLEX"}, r"recorded for it on SIMPLE \(simulated/gpt-4o-mini\)"),
         ("What is the capital of Francs?", {}, "the closest recorded prompt, on SIMPLE, is 'What"),
         ("Where am I?", {"tier": "MEDIUM", "thread": "x"}, "after other turns of the conversation"),
-    ],
-)
-def test_a_miss_names_the_request_what_is_near_and_the_cure(replay, prompt, options, says):
-    if "thread" in options:
-        replay.route(prompt, **options)
-    with pytest.raises(ReplayMiss, match=says) as caught:
-        replay.route(prompt, **options)
-
-    assert "\n" not in str(caught.value)
-    cure = "Nothing was sent. To record it, run `%route record talk.rec`"
-    assert cure in str(caught.value)
+    ):
+        with pytest.raises(ReplayMiss, match=says) as caught:
+            replay.route(prompt, **options)
+        assert "\n" not in str(caught.value)
+        cure = "Nothing was sent. To record it, run `%route record talk.rec`"
+        assert cure in str(caught.value)
 
 
 def test_a_session_is_recorded_and_replayed_with_the_same_cells_until_another_profile(shell):

@@ -61,15 +61,12 @@ def test_a_key_is_removed_however_it_is_written():
         assert "Zq9" not in Scrubber([SPECIAL]).text(f"the key is {shown}.")
 
 
-@pytest.mark.parametrize(
-    ("provider", "secrets"),
-    [
+def test_a_provider_says_what_is_secret_or_is_searched_for_it():
+    for provider, secrets in (
         (OpenAICompatible("lab", "https://me:word@lab.example/v1", "key"), ["key", "me", "word"]),
         (LiteLLM(api_key="a key", api_base="https://me@lab.example"), ["a key", "me"]),
         (SimpleNamespace(secrets=lambda: ("word",), api_key="other"), ["word"]),
         (SimpleNamespace(_api_key="own-key"), ["own-key"]),
         (SimpleNamespace(base_url="https://me:word@lab.example/v1"), ["me", "word"]),
-    ],
-)
-def test_a_provider_says_what_is_secret_or_is_searched_for_it(provider, secrets):
-    assert secrets == secrets_of(provider)
+    ):
+        assert secrets == secrets_of(provider)

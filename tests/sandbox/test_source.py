@@ -10,9 +10,8 @@ from nbroute.errors import SettingsError
 from nbroute.sandbox import assertions_of, code_of
 
 
-@pytest.mark.parametrize(
-    ("text", "code"),
-    [
+def test_the_code_of_an_answer_is_what_its_fences_hold():
+    for text, code in (
         ("Sure!\n```py\nx = 1\n```\nand\n~~~Python3\ny = 2\n~~~\nDone.", "x = 1\n\ny = 2"),
         ("1. Like so:\n   ```python\n   if x:\n       y = 1\n   ```", "if x:\n    y = 1"),
         ("````python\nx = '''\n```\n'''\n````", "x = '''\n```\n'''"),
@@ -20,10 +19,8 @@ from nbroute.sandbox import assertions_of, code_of
         ("```\nx = 1\n```\nprints\n```\nno code at all\n```", "x = 1"),
         ("def f():\n    return 1", "def f():\n    return 1"),
         ("Paris, Rome", ""),
-    ],
-)
-def test_the_code_of_an_answer_is_what_its_fences_hold(text, code):
-    assert code == code_of(text)
+    ):
+        assert code == code_of(text)
 
 
 expected = 3

@@ -342,28 +342,22 @@ def test_a_file_that_cannot_be_used_is_named_with_what_is_wrong_in_it(read, here
     assert KEY not in str(refused.value)
 
 
-HIDDEN = {"NBROUTE_PROFILE": "simulated"}
-
-
-@pytest.mark.parametrize(
-    ("given", "said"),
-    [
+def test_a_variable_or_an_argument_that_cannot_be_used_is_named(read):
+    Path("latin.toml").write_bytes(b"\xff\xfe[nbroute]")
+    hidden = {"NBROUTE_PROFILE": "simulated"}
+    for given, said in (
         ({"NBROUTE_PROFILE": "lokal"}, "NBROUTE_PROFILE = 'lokal'.*did you mean 'local'"),
         ({"NBROUTE_CONFIG": "/no/such.toml"}, "NBROUTE_CONFIG.*no settings file '/no/such.toml'"),
         ({"NBROUTE_GGUF": "/no/such.gguf"}, "no model file '/no/such.gguf'"),
         ({"NBROUTE_STATIC": "maybe"}, "NBROUTE_STATIC = 'maybe'"),
         ({"profile": "opnai"}, "profile = 'opnai'.*did you mean 'openai'"),
-        (HIDDEN | {"text": '[tiers.SIMPLE]\nprovider = "bx"'}, r"SIMPLE\] prov.* \[providers.bx\]"),
-        (HIDDEN | {"text": '[profiles.p]\nprovider = "bx"'}, r"nbroute.toml: \[profiles.p\] prov"),
-        (HIDDEN | {"text": '[nbroute]\nclassifier_provider = "bx"'}, "classifier_provider = 'bx'"),
+        (hidden | {"text": '[tiers.SIMPLE]\nprovider = "bx"'}, r"SIMPLE\] prov.* \[providers.bx\]"),
+        (hidden | {"text": '[profiles.p]\nprovider = "bx"'}, r"nbroute.toml: \[profiles.p\] prov"),
+        (hidden | {"text": '[nbroute]\nclassifier_provider = "bx"'}, "classifier_provider = 'bx'"),
         ({"path": "latin.toml"}, "latin.toml is not UTF-8"),
-    ],
-)
-def test_a_variable_or_an_argument_that_cannot_be_used_is_named(read, given, said):
-    Path("latin.toml").write_bytes(b"\xff\xfe[nbroute]")
-
-    with pytest.raises(SettingsError, match=said):
-        read(**given)
+    ):
+        with pytest.raises(SettingsError, match=said):
+            read(**given)
 
 
 def test_whatever_is_in_the_file_it_is_settings_or_an_error_of_one_line(here):
@@ -395,14 +389,3 @@ def test_what_is_written_loads_to_the_same_settings(tmp_path, given):
         {replace(one, api_key=None) for one in each.providers} for each in (settings, again)
     )
     assert before <= after
-
-
-def test_a_file_is_written_over_only_with_force(tmp_path):
-    file = tmp_path / "nbroute.toml"
-    write(file, "# mine\n", force=False)
-
-    with pytest.raises(SettingsError, match="exists already; `%route init --force` overwrites it"):
-        write(file, "# yours\n", force=False)
-    with pytest.raises(SettingsError, match=r"cannot write .*: No such file"):
-        write(tmp_path / "no" / "nbroute.toml", "", force=True)
-    assert "# mine\n" == file.read_text()

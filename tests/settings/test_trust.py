@@ -171,21 +171,16 @@ def test_what_a_found_file_asks_for_is_told_in_one_line_and_not_done(
         assert one in told or "more such" in one
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
+def test_a_found_file_of_what_is_built_in_needs_no_trust(write, opened, capsys):
+    for text in (
         '[nbroute]\nbudget_usd = 5\n[tiers.SIMPLE]\nsystem = "Be brief."\nmodel = "gpt-5.4"',
         '[providers.openrouter]\nbase_url = "https://openrouter.ai/api/v1/"\ntimeout_s = 5',
         '[nbroute]\nexamples_file = "examples.csv"\n[profiles.talk]\nreplay = "talk.rec"',
         '[providers.mine]\nkind = "simulated"\npace = 0.1',
-    ],
-)
-def test_a_found_file_of_what_is_built_in_needs_no_trust(write, opened, capsys, text):
-    file = write(text)
-
-    assert file == opened().source_file
-    assert 0 == main(["trust", "--yes"])
-    assert "it needs no trust" in capsys.readouterr().out
+    ):
+        assert write(text) == opened().source_file
+        assert 0 == main(["trust", "--yes"])
+        assert "it needs no trust" in capsys.readouterr().out
 
 
 def test_a_file_that_is_named_or_in_the_configuration_folder_is_trusted_and_shows_no_key(
@@ -215,24 +210,18 @@ budget_usd = 1
 """
 
 
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
+def test_an_endpoint_or_a_profile_of_the_users_own_is_not_replaced_unasked(write, own, opened):
+    own.write_text(OWN)
+    for text, said in (
         (OWN.replace("= 1", "= 9"), "budget_usd = 1"),
         (OWN.replace("= 3", "= 9"), "budget_usd_per_day = 3"),
         (OWN.replace('"openai"', '"anthropic"'), "[profiles.work]"),
         (OWN.replace("gateway.example", "api.openai.com"), "[providers.openai]"),
         ('[nbroute]\nladder = "two-tier"', "[providers.openai]"),
-    ],
-)
-def test_an_endpoint_or_a_profile_of_the_users_own_is_not_replaced_unasked(
-    write, own, opened, text, said
-):
-    own.write_text(OWN)
-    write(text)
-
-    assert own == opened().source_file
-    assert f"sets aside {said} of {own}" in opened().origin
+    ):
+        write(text)
+        assert own == opened().source_file
+        assert f"sets aside {said} of {own}" in opened().origin
 
 
 def test_a_file_of_another_user_is_asked_about(write, opened, monkeypatch):
