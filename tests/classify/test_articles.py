@@ -15,7 +15,6 @@ TWO_RULES, THREE_RULES, FOUR_RULES = TwoTierRules(), ThreeTierRules(), FourTierR
 FIRST = {
     "What is the capital of France?": "cheap",
     "def f(): pass": "expensive",
-    "DEF F(): PASS": "cheap",
     "x" * 200: "cheap",
     "They classify " + "x" * 200: "expensive",
     "word " * 1700 + "\r\n \r\nIs that so?": "expensive",
@@ -25,14 +24,12 @@ SECOND = {
     "What's the capital of France?": "MEDIUM",
     "what is " + "so " * 12: "SIMPLE",
     "what is " + "so " * 13: "MEDIUM",
-    "what is " + "word " * 200: "COMPLEX",
     "compare all " + "word " * 300: "FRONTIER",
     "Explain IN depth": "FRONTIER",
 }
 #: By substrings and by 500 words.
 THIRD = {
     "Architect a microservices migration plan for our Django monolith": "power",
-    "Give me some information on this country": "fast",
     "word " * 500: "mid",
     "word " * 501: "power",
     "what is " + "word " * 600: "fast",
@@ -41,7 +38,6 @@ CASES = [(TWO_RULES, TWO, *case) for case in FIRST.items()]
 CASES += [(FOUR_RULES, FOUR, *case) for case in SECOND.items()]
 CASES += [(THREE_RULES, THREE, *case) for case in THIRD.items()]
 ELSEWHERE = [  # the tier of that name, or else of that height
-    (FOUR_RULES, TWO, "rain", "cheap"),
     (FOUR_RULES, THREE, "rain", "mid"),
     (FOUR_RULES, ladder("SIMPLE", "COMPLEX", "HUGE"), "word " * 201, "COMPLEX"),
     (TWO_RULES, FOUR, "def rain", "FRONTIER"),

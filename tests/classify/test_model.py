@@ -48,35 +48,29 @@ def test_one_tier_name_alone_decides(reply):
     assert says == decide(spent)
 
 
-@pytest.mark.parametrize(
-    ("reply", "said"),
-    [
+def test_anything_else_means_the_default_tier_and_is_quoted():
+    for reply, said in (
         ("SIMPLE or COMPLEX", "'SIMPLE or COMPLEX', which is not a tier"),
         ("x" * 100, f"{'x' * 40!r}, which is not a tier"),
         (None, "nothing"),
-    ],
-)
-def test_anything_else_means_the_default_tier_and_is_quoted(reply, said):
-    made = decide(reply)
+    ):
+        made = decide(reply)
 
-    assert ("MEDIUM", True, None) == (made.tier, made.defaulted, made.confidence)
-    assert f"sim said {said}, so the default MEDIUM" == made.reason
-    assert {Decimal("0.00002")} == {spent.cost_usd for spent in made.attempts}
+        assert ("MEDIUM", True, None) == (made.tier, made.defaulted, made.confidence)
+        assert f"sim said {said}, so the default MEDIUM" == made.reason
+        assert {Decimal("0.00002")} == {spent.cost_usd for spent in made.attempts}
 
 
-@pytest.mark.parametrize(
-    ("names", "reply", "tier"),
-    [
+def test_tier_names_are_told_apart_whatever_they_are_made_of():
+    for names, reply, tier in (
         ("HARD,VERY HARD,HARD-2", "**Very hard**", "VERY HARD"),
         ("C,C++", "**C++**", "C++"),
         ("easy,EASY,other", "**Easy**", None),
         ("简单,कठिन,ПРОСТО", "**कठिन**", "कठिन"),
-    ],
-)
-def test_tier_names_are_told_apart_whatever_they_are_made_of(names, reply, tier):
-    made = decide(reply, where=ladder(*names.split(",")))
+    ):
+        made = decide(reply, where=ladder(*names.split(",")))
 
-    assert tier == (None if made.defaulted else made.tier)
+        assert tier == (None if made.defaulted else made.tier)
 
 
 @given(reply=st.text(), prompt=st.text())
@@ -92,19 +86,16 @@ FAILED = AllModelsFailed("both\nfailed")
 FAILED.attempts = (attempt(None, status="error"), attempt(None, status="error"))
 
 
-@pytest.mark.parametrize(
-    ("failure", "said", "attempts"),
-    [
+def test_whatever_fails_means_the_default_tier_and_says_why():
+    for failure, said, attempts in (
         (attempt(None, status="error", error="TimedOut: 60 s"), "TimedOut: 60 s", 1),
         (FAILED, "AllModelsFailed: both failed", 2),
         (AuthError("no key"), "AuthError: no key", 0),
-    ],
-)
-def test_whatever_fails_means_the_default_tier_and_says_why(failure, said, attempts):
-    made = decide(failure)
+    ):
+        made = decide(failure)
 
-    assert ("MEDIUM", True, attempts) == (made.tier, made.defaulted, len(made.attempts))
-    assert f"sim gave no answer ({said}), so the default MEDIUM" == made.reason
+        assert ("MEDIUM", True, attempts) == (made.tier, made.defaulted, len(made.attempts))
+        assert f"sim gave no answer ({said}), so the default MEDIUM" == made.reason
 
 
 @pytest.mark.parametrize("wordless", ["", BadReply("only its reasoning")])

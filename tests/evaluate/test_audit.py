@@ -188,24 +188,21 @@ def test_audits_are_in_the_ledger_with_their_purpose_and_are_not_results(router,
     assert one == two > 0
 
 
-@pytest.mark.parametrize(
-    ("count", "share", "verdict"),
-    [
+def test_the_verdict_goes_by_where_the_interval_lies(router, answering):
+    for count, share, verdict in (
         (100, 0.02, "your routing is working well: under 10% need a more expensive tier"),
         (100, 0.5, "tighten your routing: over 20% need a more expensive tier"),
         (600, 0.15, "fair: between 10% and 20% need a more expensive tier"),
         (6, 1, "too few to tell: this needs at least 7 judged prompts"),
         (10, 0.1, "too few to tell: the share may be above or below 10% and 20%; a share of 10% "),
         (10, 0.3, f"too few to tell: .*; if it stays at 30%, {settled_by(0.3)} judged prompts "),
-    ],
-)
-def test_the_verdict_goes_by_where_the_interval_lies(router, answering, count, share, verdict):
-    found = audited(router, 1, frame=framed(count), judge=preferring(share, count))
+    ):
+        found = audited(router, 1, frame=framed(count), judge=preferring(share, count))
 
-    assert share == found.share
-    assert pytest.approx(wilson(share, count)) == found.interval
-    assert re.match(verdict, found.verdict), found.verdict
-    assert f"verdict: {found.verdict}" in words_of(found)
+        assert share == found.share
+        assert pytest.approx(wilson(share, count)) == found.interval
+        assert re.match(verdict, found.verdict), found.verdict
+        assert f"verdict: {found.verdict}" in words_of(found)
 
 
 def test_so_many_prompts_settle_it_and_one_fewer_does_not():

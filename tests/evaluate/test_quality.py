@@ -13,7 +13,7 @@ from conftest import LADDER
 
 from nbroute.classify.model import ModelClassifier
 from nbroute.errors import SettingsError
-from nbroute.evaluate.training import apgr, bootstrap
+from nbroute.evaluate.training import apgr
 
 #: Prompts of 3, 1, 4 and 2 words; the router below sends the hard ones to the top.
 FOUR = pd.DataFrame({"prompt": ["hard p q", "hard", "easy a b c", "easy a"]}).assign(
@@ -68,17 +68,11 @@ def test_each_figure_is_what_is_worked_out_by_hand(sharp, server):
     pd.testing.assert_frame_equal(found.frame(), sharp.quality(FOUR).frame())
 
 
-def test_ties_count_in_expectation_over_their_order_and_an_interval_contains_its_figure():
+def test_ties_count_in_expectation_over_their_order():
     weak, strong = [0, 1, 0, 1], [1, 1, 1, 1]
     orders = [[4, 3, 2, 1], [3, 4, 2, 1], [4, 3, 1, 2], [3, 4, 1, 2]]
     mean = sum(apgr(order, weak, strong) for order in orders) / 4
     assert mean == pytest.approx(apgr([2, 2, 1, 1], weak, strong))
-
-    scores = [index % 7 for index in range(200)]
-    weak = [index % 3 == 0 for index in range(200)]
-    strong = [index % 5 != 0 for index in range(200)]
-    low, high = bootstrap(apgr, scores, weak, strong, samples=200)
-    assert low < apgr(scores, weak, strong) < high
 
 
 def test_routing_that_knows_what_is_hard_beats_its_own_share_and_the_opposite_is_worse(sharp):
@@ -116,6 +110,9 @@ def test_a_few_prompts_prove_nothing_and_it_says_how_many_would(sharp):
     assert re.search(r"too early to tell: .*; about [\d,]+ prompts would tell$", more.verdict)
     noise = [sharp.quality(scores(rows=60, seed=at, useful=0.5)).better for at in range(5)]
     assert noise.count(None) >= 4
+    # ten of ten is not taken for certain
+    value, low, _ = sharp.quality(scores(rows=10).assign(TOP=1)).arms["TOP alone"].quality
+    assert 0.6 < low < 0.8 < value
 
 
 def test_scores_and_routers_that_leave_no_choice_are_told_in_words(sharp, router):
@@ -126,21 +123,6 @@ def test_scores_and_routers_that_leave_no_choice_are_told_in_words(sharp, router
     assert "all tiers do equally well on each prompt, so LOW would do" in alike.verdict
     assert not alike.better
     assert "every prompt goes to LOW, so there is no choice to judge" in none.verdict
-
-
-def test_a_lead_is_sure_where_the_interval_that_is_shown_is_without_zero(sharp):
-    found = sharp.quality(scores(rows=50))
-    for ahead, better in (
-        ((0.02, 0.005, 0.03), True),
-        ((-0.02, -0.03, -0.005), False),
-        ((0.02, 0.0004, 0.03), None),  # which is shown as 0.0
-    ):
-        random = replace(found.arms["random"], ahead=ahead)
-        assert better is replace(found, arms={"random": random}).better
-
-    # ten of ten is not taken for certain
-    value, low, _ = sharp.quality(scores(rows=10).assign(TOP=1)).arms["TOP alone"].quality
-    assert 0.6 < low < 0.8 < value
 
 
 def test_every_arm_is_drawn(sharp):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-import pytest
 from cells import Shown, error_of, outputs, run
 from IPython.utils.capture import capture_output
 
@@ -76,9 +75,8 @@ def test_a_dry_run_sends_nothing_and_says_what_it_would_cost_and_refuse(shell):
     assert [] == shell.run_line_magic("route", "router").ledger.rows()
 
 
-@pytest.mark.parametrize(
-    ("cell", "said"),
-    [
+def test_a_wrong_word_is_one_line_with_its_cure(shell):
+    for cell, said in (
         ("%%route_compare SIMPEL\nhello", "did you mean 'SIMPLE'?"),
         ("%%route_compare SIMPLE simple\nhello", "asks 'simulated/gpt-4o-mini' on SIMPLE twice"),
         ("%%route_compare --over words\n{{wrods}}", "did you mean 'words'?"),
@@ -87,12 +85,10 @@ def test_a_dry_run_sends_nothing_and_says_what_it_would_cost_and_refuse(shell):
         ("%%route_compare --over words --resume\n{{words}}", "there is nothing to resume"),
         ("%route matrix", "no table of prompts has been compared yet"),
         ("%route vote SIMPLE", "there is no comparison in this session"),
-    ],
-)
-def test_a_wrong_word_is_one_line_with_its_cure(shell, cell, said):
-    shell.user_ns["words"] = ["cat", "dog", "newt"]
+    ):
+        shell.user_ns["words"] = ["cat", "dog", "newt"]
 
-    assert said in error_of(shell, cell)
+        assert said in error_of(shell, cell)
 
 
 def test_ctrl_c_keeps_the_answers_that_had_arrived(slow):

@@ -26,18 +26,7 @@ def france(shell):
     return desk_of(shell)
 
 
-def test_a_click_keeps_the_word_the_last_one_counts_and_a_second_takes_it_back(row, router):
-    for word, needed in (("good", "LOW"), ("too weak", "MID")):
-        row.click(word)
-        assert f"labelled {word} (the prompt needs {needed})" in row.words
-        assert [word] == row.pressed
-    assert ["MID"] == router.labels()["tier"].tolist()
-
-    row.click("too weak")
-    assert "label removed" in row.words
-    assert [] == row.pressed
-    assert router.labels().empty
-
+def test_a_row_shows_the_label_that_the_command_gave_and_keeps_no_prompt(row, router):
     router.label(row.card.result, "bad")  # as the command does
     row.controls.redraw()
     assert ["bad"] == row.pressed

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
 from cells import error_of, run
 
 from nbroute.notebook.options import words
@@ -117,9 +116,8 @@ def test_other_cells_are_left_to_ipython(shell):
     assert ours == [shell.transform_cell(cell) for cell in others]
 
 
-@pytest.mark.parametrize(
-    ("line", "expected"),
-    [
+def test_a_line_is_split_as_it_is_meant():
+    for line, expected in (
         (r"C:\Users\me\page.html --force", [r"C:\Users\me\page.html", "--force"]),
         (r'"C:\My Files\" --force', ["C:\\My Files\\", "--force"]),
         (r'-s "say \"hi\"" -q', ["-s", 'say "hi"', "-q"]),
@@ -130,10 +128,8 @@ def test_other_cells_are_left_to_ipython(shell):
         ("—tier SIMPLE –t X ‑‑start=Y −n", ["--tier", "SIMPLE", "-t", "X", "--start=Y", "-n"]),
         ("-s “Be ‘brief’, don’t ramble” -q", ["-s", "Be ‘brief’, don’t ramble", "-q"]),
         ("\ufeff--ti\u200ber\u200b SIMPLE", ["--tier", "SIMPLE"]),
-    ],
-)
-def test_a_line_is_split_as_it_is_meant(line, expected):
-    assert expected == words(line)
+    ):
+        assert expected == words(line)
 
 
 def test_single_braces_get_a_hint_and_are_sent_as_they_are(shell):

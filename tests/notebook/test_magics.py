@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-import pytest
 from cells import error_of, run
 
 from nbroute import sandbox
@@ -152,22 +151,19 @@ def test_code_runs_once_the_user_allows_it_and_its_failure_goes_up_with_the_prom
     assert done.result.passed
 
 
-@pytest.mark.parametrize(
-    ("definition", "kind"),
-    [
+def test_a_schema_of_the_notebook_gives_its_object_and_json_is_parsed(shell):
+    for definition, kind in (
         ("from dataclasses import dataclass\n@dataclass\nclass City:\n    name: str", "City"),
         ('City = {"type": "object", "required": ["name"]}', "dict"),
-    ],
-)
-def test_a_schema_of_the_notebook_gives_its_object_and_json_is_parsed(shell, definition, kind):
-    run(shell, definition)
-    prompt = "Describe the largest city of Portugal."
+    ):
+        run(shell, definition)
+        prompt = "Describe the largest city of Portugal."
 
-    _, done = run(shell, f"%%route -S cascade --schema City\n{prompt}")
+        _, done = run(shell, f"%%route -S cascade --schema City\n{prompt}")
 
-    assert kind == type(done.result.data).__name__
-    assert done.result.passed
-    assert "Lisbon" == run(shell, f"%%route --json -t MEDIUM\n{prompt}")[1].result.data["name"]
+        assert kind == type(done.result.data).__name__
+        assert done.result.passed
+        assert "Lisbon" == run(shell, f"%%route --json -t MEDIUM\n{prompt}")[1].result.data["name"]
 
 
 def test_a_thread_comes_down_and_says_so(shell):

@@ -131,7 +131,7 @@ def numbers(twin):
     return [int(row[0].split()[1].rstrip(".")) for row in bodies(twin.html) if len(row) > 1]
 
 
-def test_rows_are_paged_filtered_sorted_and_opened_voted_on_and_exported(live, routed):
+def test_rows_are_paged_sorted_opened_voted_on_and_exported(live, routed):
     assert list(range(1, 21)) == numbers(live)
     for _ in range(3):  # the third click has no page to go to
         live.act("page", "next", "")
@@ -139,15 +139,11 @@ def test_rows_are_paged_filtered_sorted_and_opened_voted_on_and_exported(live, r
     assert "41 to 45 of 45" in live.html
     live.act("sort", "", "most expensive first")
     assert 3 == numbers(live)[0]
-    live.act("filter", "", "most expensive")
-    assert 5 == len(numbers(live))
-
     live.act("open", "2", "")
     assert 2 == live.html.count("<section")
     live.act("vote", "2 MEDIUM", "")
     assert "MEDIUM" == routed.ledger.labels()[-1].needed
     assert "prompt 3: MEDIUM is good enough" in live.html
-    assert "good enough in 1 of 1" in live.html
     live.act("vote", "2 MEDIUM", "")
     assert "prompt 3: vote removed" in live.html
     live.act("export", "jsonl", "")

@@ -117,17 +117,12 @@ def test_tiers_stand_in_the_order_of_the_ladder_each_in_its_colour():
     assert "table" not in Rendered(busy().chart("escalation")._repr_html_()).tags
 
 
-def test_of_many_features_the_most_expensive_and_of_many_days_the_last_31_are_shown():
+def test_of_many_features_the_most_expensive_are_shown():
     rows = [row(f"r{n}", feature=f"feature {n}", cost_usd=0.01 * (n + 1)) for n in range(100)]
     figure = report(*rows).chart("cost_by_feature")
     assert ["feature 99", "feature 98"] == [r["feature"] for r in figure.rows[:2]]
     assert "85 others" == figure.rows[-1]["feature"]
     assert sum(r["usd"] for r in figure.rows) == pytest.approx(50.5)
-
-    rows = [row(f"r{n}", ts=NOON + DAY * n, feature=f"f{n % 9}") for n in range(60)]
-    figure = report(*rows).chart("cost_by_day")
-    assert 31 == len({r["day"] for r in figure.rows})
-    assert "3 others" in {r["feature"] for r in figure.rows}
 
 
 def test_names_with_markup_are_shown_as_they_are():

@@ -31,9 +31,8 @@ UP = {"escalated": True, "ts": NOON + 1}
 LOW, MID, MID_UP = row("a"), row("a", tier="MEDIUM"), row("b", parent="a", tier="MEDIUM", **UP)
 
 
-@pytest.mark.parametrize(
-    ("rows", "rate"),
-    [
+def test_the_escalation_rate_is_of_what_the_lowest_tier_answered():
+    for rows, rate in (
         (MIXED, 0.5),
         ([LOW, MID_UP, row("c", parent="b", ts=NOON + 2)], 1.0),
         ([MID, row("b", parent="a", tier="FRONTIER", **UP)], None),
@@ -41,10 +40,8 @@ LOW, MID, MID_UP = row("a"), row("a", tier="MEDIUM"), row("b", parent="a", tier=
         ([row("c1", comparison="x1"), escalated("c1")], None),
         ([row("r1"), row("r1", tier="FRONTIER", status="unused")], 0.0),
         ([row("r1", status="unused"), row("r1", tier="FRONTIER")], None),
-    ],
-)
-def test_the_escalation_rate_is_of_what_the_lowest_tier_answered(rows, rate):
-    assert rate == report(*rows).escalation_rate
+    ):
+        assert rate == report(*rows).escalation_rate
 
 
 def test_the_escalation_rate_is_judged_by_the_articles_thresholds():
@@ -73,9 +70,8 @@ def test_latency_percentiles_are_by_nearest_rank_over_what_was_sent():
 SPENDS_TOO = [row(purpose="classify", cost_usd=0.001), row(purpose="embed", cost_usd=0.002)]
 
 
-@pytest.mark.parametrize(
-    ("rows", "baseline", "saved"),
-    [
+def test_the_saving_is_the_baseline_less_all_that_was_spent():
+    for rows, baseline, saved in (
         ([*SPENDS_TOO, row(status="error", cost_usd=0.002), row()], "0.2", "0.185"),
         # a chain of escalations is one answer
         ([row(output_tokens=1), escalated(ts=NOON + 1)], "0.2", "0.14"),
@@ -90,13 +86,11 @@ SPENDS_TOO = [row(purpose="classify", cost_usd=0.001), row(purpose="embed", cost
         # answers that are unused or compared are paid for
         ([row(), row(tier="FRONTIER", status="unused", cost_usd=0.05)], "0.2", "0.14"),
         ([row(), row("c1", comparison="x1", cost_usd=0.5)], "0.2", "-0.31"),
-    ],
-)
-def test_the_saving_is_the_baseline_less_all_that_was_spent(rows, baseline, saved):
-    saving = report(*rows).saving
+    ):
+        saving = report(*rows).saving
 
-    assert (Decimal(baseline), Decimal(saved)) == (saving.baseline_usd, saving.usd)
-    assert saving.usd == saving.baseline_usd - saving.spent_usd
+        assert (Decimal(baseline), Decimal(saved)) == (saving.baseline_usd, saving.usd)
+        assert saving.usd == saving.baseline_usd - saving.spent_usd
 
 
 def test_a_saving_is_unknown_without_a_price_and_where_a_cost_is():
