@@ -10,8 +10,6 @@ from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
-from calls import STREAMING
-from loopback import Loopback
 
 from nbroute.errors import AuthError, UnknownModel
 from nbroute.types import Ladder, Tier
@@ -29,24 +27,16 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-@pytest.fixture(scope="module")
-def behind():
-    """What the proxy asks."""
-    with Loopback() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def proxy(behind, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("proxy")
-    (folder / "config.yaml").write_text(CONFIG.format(url=behind.url, key=KEY))
+@pytest.fixture
+def proxy(server, tmp_path):
+    (tmp_path / "config.yaml").write_text(CONFIG.format(url=server.url, key=KEY))
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-    with (folder / "log").open("w") as log:
+    with (tmp_path / "log").open("w") as log:
         process = subprocess.Popen(
             [PROXY, "--config", "config.yaml", "--host", "127.0.0.1", "--port", str(port)],
-            cwd=folder,
+            cwd=tmp_path,
             env=kept | {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "NO_PROXY": "127.0.0.1"},
             stdout=log,
             stderr=log,
@@ -54,7 +44,7 @@ def proxy(behind, tmp_path_factory):
     try:
         url = f"http://127.0.0.1:{port}"
         for _ in range(240):
-            assert process.poll() is None, (folder / "log").read_text()[-2_000:]
+            assert process.poll() is None, (tmp_path / "log").read_text()[-2_000:]
             try:
                 urlopen(f"{url}/health/liveliness", timeout=5).close()  # noqa: S310 - it is http
                 break
@@ -66,24 +56,19 @@ def proxy(behind, tmp_path_factory):
         process.wait(30)
 
 
-def ask(make_router, proxy, model="cheap", key=KEY, **options):
-    ladder = Ladder("test", (Tier("LOW", "loop", model, 64),), "LOW")
-    router = make_router(url=proxy, api_key=key, ladder=ladder, timeout_s=30)
-    return router.route("What is the capital of France?", cache="off", **options)
+def test_what_the_proxy_charges_is_the_cost_and_its_errors_are_told_apart(
+    server, proxy, make_router
+):
+    ladder = Ladder("test", (Tier("LOW", "loop", "cheap", 64),), "LOW")
+    router = make_router(url=proxy, api_key=KEY, ladder=ladder, timeout_s=30)
+    for stream in (True, False):
+        server.reply(text="Paris.", usage={"prompt_tokens": 20, "completion_tokens": 2})
+        result = router.route("What is the capital of France?", cache="off", stream=stream)
+        assert ("Paris.", "billed") == (result.text, result.cost_source)
+        assert (20, 2) == (result.usage.input_tokens, result.usage.output_tokens)
+        assert pytest.approx(0.0000042) == float(result.cost_usd)
 
-
-@STREAMING
-def test_what_the_proxy_charges_is_the_cost(behind, proxy, make_router, stream):
-    behind.reply(text="Paris.", usage={"prompt_tokens": 20, "completion_tokens": 2})
-    result = ask(make_router, proxy, stream=stream)
-
-    assert ("Paris.", "billed") == (result.text, result.cost_source)
-    assert (20, 2) == (result.usage.input_tokens, result.usage.output_tokens)
-    assert pytest.approx(0.0000042) == float(result.cost_usd)
-
-
-def test_a_key_and_a_model_that_the_proxy_does_not_know_are_errors_of_their_own(proxy, make_router):
     with pytest.raises(AuthError, match="No connected db"):
-        ask(make_router, proxy, key="sk-wrong-0123456789")
+        make_router(url=proxy, api_key="sk-wrong-0123456789").route("hello", tier="MID")
     with pytest.raises(UnknownModel, match="Invalid model name"):
-        ask(make_router, proxy, model="expensive")
+        router.route("hello", model="expensive")

@@ -192,48 +192,41 @@ name........................", "short": "[simu", "slug": "simulated", "some": [1
 NODE = """{"value": 1, "kids": [{"value": 1, "kids": [], "left": null}], "left": {"value": 1, \
 "kids": [{"value": 1, "kids": []}], "left": {"value": 1, "kids": [], "left": null}}}"""
 LARGER = '{"größe": {"größe": {"größe": {}}}}'
-MADE = [
-    (Everything, EVERYTHING),
-    (Node, NODE),
-    ({}, '"[simulated] value"'),
-    ({"const": "cat"}, '"cat"'),
-    ({"type": ["null", "integer"]}, "1"),
-    ({"type": "array", "prefixItems": [{"const": 3}], "items": False}, "[3]"),
-    ({"items": {"$ref": "#"}, "type": "array"}, "[[[[]]]]"),
-    ({"type": "object", "properties": {"größe": {"$ref": "#"}}}, LARGER),
-    ({"oneOf": [{"type": "object"}]}, "{}"),
-    ({"allOf": [{"type": "object"}]}, "{}"),
-]
 
 
-@pytest.mark.parametrize(("spec", "made"), MADE, ids=range(len(MADE)))
-def test_an_answer_made_up_for_a_schema_fits_it_and_its_texts_say_that_they_are_simulated(
-    spec, made
-):
-    schema = read_schema(spec)
-    asked = asking(UNKNOWN, schema=schema.json_schema, max_tokens=4000)
-
-    assert made == text_of(answer(asked))
-    schema.parse(made)
+def test_an_answer_made_up_for_a_schema_fits_it_and_its_texts_say_that_they_are_simulated():
+    for spec, made in (
+        (Everything, EVERYTHING),
+        (Node, NODE),
+        ({}, '"[simulated] value"'),
+        ({"const": "cat"}, '"cat"'),
+        ({"type": ["null", "integer"]}, "1"),
+        ({"type": "array", "prefixItems": [{"const": 3}], "items": False}, "[3]"),
+        ({"items": {"$ref": "#"}, "type": "array"}, "[[[[]]]]"),
+        ({"type": "object", "properties": {"größe": {"$ref": "#"}}}, LARGER),
+        ({"oneOf": [{"type": "object"}]}, "{}"),
+        ({"allOf": [{"type": "object"}]}, "{}"),
+    ):
+        schema = read_schema(spec)
+        asked = asking(UNKNOWN, schema=schema.json_schema, max_tokens=4000)
+        assert made == text_of(answer(asked))
+        schema.parse(made)
 
 
 ENDLESS = {"type": "object", "properties": {"a": {"$ref": "#"}}, "required": ["a"]}
 
 
-@pytest.mark.parametrize(
-    ("schema", "fault"),
-    [
+def test_a_schema_that_cannot_be_filled_in_is_answered_in_words():
+    for schema, fault in (
         ({"type": "array", "contains": {"const": 7}}, "does not fit 'contains' of the schema"),
         ({"type": "array", "minItems": 21, "items": {}}, ", ...] has fewer than 21 items"),
         ({"type": "string", "minLength": 10_001}, "has fewer than 10001 characters"),
         ({"$ref": "#/$defs/a~1b", "$defs": {"a/b": ENDLESS}}, "value' is not an object"),
         (ENDLESS, ": a.a.a.a.a.a.a.a.a: '[simulated] a' is not an object"),
-    ],
-)
-def test_a_schema_that_cannot_be_filled_in_is_answered_in_words(schema, fault):
-    text = text_of(answer(asking(UNKNOWN, schema=schema)))
-    assert text.startswith(f"[simulated] {SMALL} cannot make up JSON for this schema: ")
-    assert text.endswith(fault)
+    ):
+        text = text_of(answer(asking(UNKNOWN, schema=schema)))
+        assert text.startswith(f"[simulated] {SMALL} cannot make up JSON for this schema: ")
+        assert text.endswith(fault)
 
 
 def test_a_known_prompt_is_answered_with_its_own_json_where_the_schema_has_room_for_it():

@@ -15,6 +15,7 @@ from decimal import Decimal
 from operator import itemgetter
 from pathlib import Path
 from types import SimpleNamespace
+from unittest.mock import patch
 
 import httpx
 import pytest
@@ -71,51 +72,37 @@ def test_the_body_decides_and_not_the_question_nor_the_label(server, connect, st
 STEP = 2**20
 
 
-@pytest.mark.parametrize(
-    ("fitting", "more"),
-    [
-        (b'{"a": "' + b"x" * (2**25 - 9) + b'"}', b" "),  # a line
-        ((b"data: " + b" " * (STEP - 16) + b"\n") * 31 + b"data:1" + b" " * (STEP - 17), b" "),
-        (b"[{}," + b"0," * (2**21 - 17) + b"0", b",0,0"),  # parts of a value
-        ((b":" + b" " * (2**16 - 2) + b"\n") * 4095 + b"data: 1\n" + b" " * (2**16 - 8), b" "),
-    ],
-    ids=["line", "event", "parts", "stream"],
-)
-def test_a_body_is_read_within_bounds(fitting, more):
-    end = b"]" * fitting.startswith(b"[")
-    assert 1 == len(values_of(fitting + end))
-    with pytest.raises(BadReply) as caught:
-        values_of(fitting + more + end)
-    size = 256 if fitting.startswith(b":") else 32
-    told = f"h sent over {size} MB instead of an answer from 'm': the rest was not read; "
-    assert f"{told}ask again, or name a fallback model" == str(caught.value)
+def test_a_body_is_read_within_bounds():
+    for size, fitting, more in (
+        (32, b'{"a": "' + b"x" * (2**25 - 9) + b'"}', b" "),  # a line
+        (32, (b"data: " + b" " * (STEP - 16) + b"\n") * 31 + b"data:1" + b" " * (STEP - 17), b" "),
+        (32, b"[{}," + b"0," * (2**21 - 17) + b"0", b",0,0"),  # parts of a value
+        (256, (b":" + b" " * 65_534 + b"\n") * 4095 + b"data: 1\n" + b" " * 65_528, b" "),
+    ):
+        end = b"]" * fitting.startswith(b"[")
+        assert 1 == len(values_of(fitting + end))
+        with pytest.raises(BadReply) as caught:
+            values_of(fitting + more + end)
+        told = f"h sent over {size} MB instead of an answer from 'm': the rest was not read; "
+        assert f"{told}ask again, or name a fallback model" == str(caught.value)
 
 
-def deflated(data):
-    engine = zlib.compressobj(wbits=-15)
-    return engine.compress(data) + engine.flush()
-
-
-@pytest.mark.parametrize(
-    ("how", "pack"),
-    [
+def test_a_packed_answer_is_unpacked_within_bounds_and_in_time(monkeypatch):
+    for how, pack in (
         ("deflate", zlib.compress),
-        ("deflate", deflated),  # no header
+        ("deflate", lambda data: zlib.compress(data, wbits=-15)),  # no header
         ("gzip, identity, x-gzip", lambda data: gzip.compress(gzip.compress(data))),
         ("GZIP", lambda data: gzip.compress(data[:9]) + gzip.compress(data[9:]) + b"\0\0"),
-    ],
-    ids=range(4),
-)
-def test_a_packed_answer_is_unpacked_within_bounds_and_in_time(how, pack, monkeypatch):
-    packed = pack(EVENTS.encode())
-    assert [A, B, "[DONE]"] == values_of(packed, how=how) == values_of(packed, 1, how)
-    with pytest.raises(BadReply, match="over 32 MB"):
-        values_of(pack(b'data: "' + b" " * 2**25), how=how)
-    seconds = itertools.count()
-    monkeypatch.setattr(wire.time, "monotonic", lambda: next(seconds))
-    with pytest.raises(Final) as caught:  # unpacking takes the second
-        values_of(packed, how=how, due=0.5, deadline_s=0.5)
-    assert "not finished after 0.5 s" in str(caught.value.args[0])
+    ):
+        packed = pack(EVENTS.encode())
+        assert [A, B, "[DONE]"] == values_of(packed, how=how) == values_of(packed, 1, how)
+        with pytest.raises(BadReply, match="over 32 MB"):
+            values_of(pack(b'data: "' + b" " * 2**25), how=how)
+        with monkeypatch.context() as ticking:
+            ticking.setattr(wire.time, "monotonic", itertools.count().__next__)
+            with pytest.raises(Final) as caught:  # unpacking takes the second
+                values_of(packed, how=how, due=0.5, deadline_s=0.5)
+        assert "not finished after 0.5 s" in str(caught.value.args[0])
 
 
 def test_a_packing_that_was_not_asked_for_or_is_not_there_is_said():
@@ -244,26 +231,20 @@ def test_a_redirect_on_the_same_server_is_followed_as_a_post(server, connect):
     assert 1 == len(server._connections)  # not left open
 
 
-@pytest.mark.parametrize(
-    ("origin", "location", "leads"),
-    [
-        ("http://h/v1", "https://h/v1", True),
-        ("http://h:1/v1", "/v2", True),
+def test_a_call_goes_on_to_the_same_server_or_its_https_and_never_back():
+    for origin, location in (("http://h/v1", "https://h/v1"), ("http://h:1/v1", "/v2")):
+        url = httpx.URL(origin)
+        assert url.join(location) == _followed(url, location, asked())
+    for origin, location, leads in (
         ("https://h/v1", "http://h/v1", "http://h"),
         ("http://h:1/v1", "http://me:secret@h:2/v1", "http://h:2"),
         ("http://h/v1", "//h.example/v1", "http://h.example"),
         ("http://h/v1", "http://[::1", "something that is not an address"),
-    ],
-)
-def test_a_call_goes_on_to_the_same_server_or_its_https_and_never_back(origin, location, leads):
-    call, url = asked(), httpx.URL(origin)
-    if leads is True:
-        assert url.join(location) == _followed(url, location, call)
-        return
-    with pytest.raises(Final) as caught:
-        _followed(url, location, call)
-    told = f"h sends calls on to {leads}; nothing was sent there. If that is where 'm' is, write it"
-    assert f"{told} into base_url, which is 'http://h/v1'" == str(caught.value.args[0])
+    ):
+        with pytest.raises(Final) as caught:
+            _followed(httpx.URL(origin), location, asked())
+        told = f"h sends calls on to {leads}; nothing was sent there. If that is where 'm' is, "
+        assert f"{told}write it into base_url, which is 'http://h/v1'" == str(caught.value.args[0])
 
 
 SOCKS = f"needs a package that is not installed: {sys.executable} -m pip install socksio"
@@ -272,9 +253,8 @@ WRITE = "of a proxy ({!r}): write it like 'http://host:8080', or unset it"
 WRONG = [("ftp://", "h"), ("http://", ":1"), ("http://", "h:0"), ("", "h:x")]
 
 
-@pytest.mark.parametrize(
-    ("name", "value", "says"),
-    [
+def test_what_is_wrong_with_a_variable_is_said_without_its_password():
+    for name, value, says in (
         ("ALL_PROXY", "SOCKS5://me:pw@h:1?x", f"names a SOCKS proxy ('h:1'), which {SOCKS}"),
         *(
             ("https_proxy", f"{kind}me:pw@{host}", f"is not the address {WRITE.format(host)}")
@@ -283,35 +263,27 @@ WRONG = [("ftp://", "h"), ("http://", ":1"), ("http://", "h:0"), ("", "h:x")]
         *(("HTTP_PROXY", value, None) for value in ("h:8080", "http://h", "https://h:1")),
         *(("HTTP_PROXY", value, None) for value in ("socks5://h:1", "socks5h://h")),
         ("SSL_CERT_FILE", "/no", "names '/no', which does not exist: correct it, or unset it"),
-    ],
-)
-def test_what_is_wrong_with_a_variable_is_said_without_its_password(monkeypatch, name, value, says):
-    for one in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR"):
-        monkeypatch.delenv(one, raising=False)
-    monkeypatch.setenv(name, value)
-    error = ImportError() if "SOCKS" in value else OSError()
-    assert (f"{name} {says}" if says else NO_PROXY) == fault(error)
+    ):
+        error = ImportError() if "SOCKS" in value else OSError()
+        with patch.dict("os.environ", {name: value}, clear=True):
+            assert (f"{name} {says}" if says else NO_PROXY) == fault(error), value
 
 
-@pytest.mark.parametrize(
-    ("name", "value", "url"),
-    [
-        ("ALL_PROXY", "socks5://me:secret@proxy:1080", "https://far.invalid/v1"),
-        ("SSL_CERT_FILE", __file__, "https://far.invalid/v1"),
-        ("SSL_CERT_FILE", "/no/such", "https://127.0.0.1:9/v1"),
-    ],
-)
-def test_a_wrong_variable_is_named_in_one_line(connect, monkeypatch, name, value, url):
+def test_a_wrong_variable_is_named_in_one_line(connect, monkeypatch):
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")  # nothing is wrong with this one
-    monkeypatch.setenv(name, value)
-    with pytest.raises((SettingsError, Unavailable)) as caught:
-        answer(connect(url))
-
-    shown = [repr(f.f_locals) for f, _ in traceback.walk_tb(caught.tb)]
-    assert not [one for one in shown if KEY in one]
-    host = httpx.URL(url).host
-    assert str(caught.value).startswith(f"no connection to {host} can be made: {name} ")
-    assert "ok" == answer(connect())  # where neither counts
+    for name, value, host in (
+        ("SSL_CERT_FILE", __file__, "far.invalid"),
+        ("SSL_CERT_FILE", "/no/such", "127.0.0.1"),
+        ("ALL_PROXY", "socks5://me:secret@proxy:1080", "far.invalid"),
+    ):
+        monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+        monkeypatch.setenv(name, value)
+        with pytest.raises((SettingsError, Unavailable)) as caught:
+            answer(connect(f"https://{host}/v1"))
+        shown = [repr(f.f_locals) for f, _ in traceback.walk_tb(caught.tb)]
+        assert not [one for one in shown if KEY in one]
+        assert str(caught.value).startswith(f"no connection to {host} can be made: {name} ")
+        assert "ok" == answer(connect())  # where neither counts
 
 
 def test_what_is_openais_goes_to_it_alone_and_a_connection_is_used_again(
