@@ -37,21 +37,18 @@ def test_every_tier_is_asked_with_its_own_prompt_and_budget_or_with_the_options_
     assert [None] * 3 + ["trial"] * 3 == [row["feature"] for row in router.ledger.rows()]
 
 
-@pytest.mark.parametrize(
-    ("word", "contender"),
-    [
+def test_a_word_names_a_tier_or_a_model(router, server):
+    for word, contender in (
         ("mid", Contender("MID", "MID", "medium")),
         ("LOW:medium", Contender("LOW:medium", "LOW", "medium")),
         ("low=acme/new:free", Contender("LOW:acme/new:free", "LOW", "acme/new:free")),
         ("low:x3", Contender("LOW:x3", "LOW", "small", repeat=3)),
-    ],
-)
-def test_a_word_names_a_tier_or_a_model(router, server, word, contender):
-    (column,) = router.compare(PROMPT, [word]).columns
-
-    assert contender == column.contender
-    assert [contender.model] * (contender.repeat or 1) == server.asked
-    assert (contender.repeat or 0) == len(getattr(column.result.repeats, "answered", ()))
+    ):
+        (column,) = router.compare(PROMPT, [word]).columns
+        assert contender == column.contender
+        assert [contender.model] * (contender.repeat or 1) == server.asked
+        assert (contender.repeat or 0) == len(getattr(column.result.repeats, "answered", ()))
+        server.forget()
 
 
 def test_what_cannot_be_compared_is_refused_and_nothing_is_sent(router, server):

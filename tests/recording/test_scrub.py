@@ -30,9 +30,9 @@ def test_keys_of_well_known_shapes_are_removed(key):
     assert f"use {REMOVED}, please; Authorization: Bearer {REMOVED}\n'{REMOVED}'" == told
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
+def test_what_else_is_a_key_goes_and_ordinary_words_stay():
+    scrubber = Scrubber(["ollama", "lm-studio", "none", "key", " ", "another-key-1"])
+    for text, expected in (
         ("https://me:pass@example.com/x", f"https://{REMOVED}@example.com/x"),
         ("https://host/v1?api-key=0123456789abcdef0123", f"https://host/v1?{REMOVED}"),
         ("-----BEGIN RSA PRIVATE KEY-----\nMII0123\n-----END RSA PRIVATE KEY-----", REMOVED),
@@ -41,13 +41,8 @@ def test_keys_of_well_known_shapes_are_removed(key):
         *(("risk-assessment-of-the-year-2024-report", None), ("the bearer of it", None)),
         *(("class sk-toggleable-control", None), ("https://e.com/a?b=c, me@e.com", None)),
         *(("task-1234567890123456789", None), ("ask ollama or lm-studio", None), ("", None)),
-    ],
-    ids=lambda text: text and text[:30],
-)
-def test_what_else_is_a_key_goes_and_ordinary_words_stay(text, expected):
-    scrubber = Scrubber(["ollama", "lm-studio", "none", "key", " ", "another-key-1"])
-
-    assert (text if expected is None else expected) == scrubber.text(text)
+    ):
+        assert (text if expected is None else expected) == scrubber.text(text), text[:30]
 
 
 SPECIAL = 'Zq9-odd+key/with=signs&<"x">\''

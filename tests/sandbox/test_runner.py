@@ -71,9 +71,8 @@ def test_what_is_told_is_the_same_in_every_run_so_that_it_can_be_replayed():
 NOTE = "seen = []\ndef note(x):\n    seen.append(x)\n    return x\n"
 
 
-@pytest.mark.parametrize(
-    ("code", "tests", "reason"),
-    [
+def test_why_it_failed_is_told_and_what_runs_as_in_a_module_passes():
+    for code, tests, reason in (
         ("x = (", ADDS, "SyntaxError: '(' was never closed (<answer>, line 1)"),
         (GOOD, "assert add(1, 2) == 4", "AssertionError: 3 == 4 does not hold (<tests>, line 1)"),
         (GOOD, "assert add('é', '木') == 'x'", "'é木' == 'x' does not hold"),
@@ -81,13 +80,10 @@ NOTE = "seen = []\ndef note(x):\n    seen.append(x)\n    return x\n"
         ("def add(a, b): return add(a, b)", ADDS, "RecursionError"),
         ("input()", ADDS, "EOFError"),
         (f"import threading as t\nt.Timer(99, print).start()\n{GOOD}", ADDS, ""),
-    ],
-)
-def test_why_it_failed_is_told_and_what_runs_as_in_a_module_passes(code, tests, reason):
-    outcome = run_tests(code, assertions_of(tests, "t"), Limits(seconds=60))
-
-    assert (reason == "") == outcome.passed
-    assert reason in outcome.reason
+    ):
+        outcome = run_tests(code, assertions_of(tests, "t"), Limits(seconds=60))
+        assert (reason == "") == outcome.passed
+        assert reason in outcome.reason
 
 
 @pytest.mark.parametrize(

@@ -38,9 +38,8 @@ def takes_one(candidate):
     assert candidate
 
 
-@pytest.mark.parametrize(
-    ("value", "words"),
-    [
+def test_assertions_that_cannot_be_run_or_cannot_fail_are_refused():
+    for value, words in (
         (uses_a_variable, "the notebook's variable 'expected': they run in another process"),
         (uses_an_import, "the notebook's import 'math'; import it inside the function"),
         (takes_one, "callable with no arguments"),
@@ -51,10 +50,7 @@ def takes_one(candidate):
         ("add(1, 2) == 3", "line 1 and ignore the outcome; write 'assert add(1, 2) == 3'"),
         ("assert (add(1, 2) == 3, 'three')", "line 1, which is always true"),
         ("def check(candidate):\n    assert candidate(1) == 2", "call none"),
-    ],
-)
-def test_assertions_that_cannot_be_run_or_cannot_fail_are_refused(value, words):
-    with pytest.raises(SettingsError, match="'mine'") as raised:
-        assertions_of(value, "mine")
-
-    assert words in str(raised.value)
+    ):
+        with pytest.raises(SettingsError, match="'mine'") as raised:
+            assertions_of(value, "mine")
+        assert words in str(raised.value)

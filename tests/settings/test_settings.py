@@ -64,26 +64,20 @@ SIMULATED = "simulated: simulated models, no key needed, nothing is sent"
 ON_THIS_MACHINE = "local: SmolLM2 on this machine, no key needed"
 
 
-@pytest.mark.parametrize(
-    ("environ", "ready", "origin"),
-    [
-        ("OPENROUTER OPENAI", None, "openrouter: OpenRouter, key from OPENROUTER_API_KEY"),
-        ("", True, f"{ON_THIS_MACHINE} ({OFFLINE})"),
-        ("", False, f"{SIMULATED} ({OFFLINE}; for a real model with no key: {LOCAL})"),
+def test_the_environment_chooses_the_profile_and_the_origin_says_why(read):
+    keys = {"OPENROUTER_API_KEY": KEY, "OPENAI_API_KEY": KEY}
+    settings = read(local_ready=lambda: pytest.fail("asked for nothing"), **keys)
+    assert "profile openrouter: OpenRouter, key from OPENROUTER_API_KEY" == settings.origin
+    assert KEY not in repr(settings)
+    for environ, ready, origin in (
+        ({}, True, f"{ON_THIS_MACHINE} ({OFFLINE})"),
+        ({}, False, f"{SIMULATED} ({OFFLINE}; for a real model with no key: {LOCAL})"),
         ({"NBROUTE_PROFILE": "local"}, False, f"{ON_THIS_MACHINE} (not here yet: {LOCAL})"),
         ({"OPENROUTER_API_KEY": ""}, True, f"{ON_THIS_MACHINE} ({EMPTY}; {OTHERS})"),
-    ],
-)
-def test_the_environment_chooses_the_profile_and_the_origin_says_why(read, environ, ready, origin):
-    """A `ready` of None: whether there is a local model decides nothing, and is not asked."""
-    if isinstance(environ, str):
-        environ = {f"{name}_API_KEY": KEY for name in environ.split()}
-
-    settings = read(local_ready=lambda: pytest.fail("asked") if ready is None else ready, **environ)
-
-    assert f"profile {origin}" == settings.origin
-    assert settings.profile == origin.partition(":")[0]
-    assert KEY not in repr(settings)
+    ):
+        settings = read(local_ready=lambda found=ready: found, **environ)
+        told = f"profile {origin}"
+        assert (origin.partition(":")[0], told) == (settings.profile, settings.origin)
 
 
 @pytest.mark.parametrize("profile", BUILT_IN)
@@ -329,17 +323,14 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [(f"{table}{lines}", said) for table, cases in REFUSED.items() for lines, said in cases],
-)
-def test_a_file_that_cannot_be_used_is_named_with_what_is_wrong_in_it(read, here, text, said):
-    with pytest.raises(SettingsError, match=said) as refused:
-        read(text)
-
-    assert str(refused.value).startswith(str(here / "nbroute.toml"))
-    assert 1 == len(str(refused.value).splitlines())
-    assert KEY not in str(refused.value)
+def test_a_file_that_cannot_be_used_is_named_with_what_is_wrong_in_it(read, here):
+    rows = [(f"{table}{lines}", said) for table, ones in REFUSED.items() for lines, said in ones]
+    for text, said in rows:
+        with pytest.raises(SettingsError, match=said) as refused:
+            read(text)
+        assert str(refused.value).startswith(str(here / "nbroute.toml"))
+        assert 1 == len(str(refused.value).splitlines())
+        assert KEY not in str(refused.value)
 
 
 def test_a_variable_or_an_argument_that_cannot_be_used_is_named(read):

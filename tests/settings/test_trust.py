@@ -236,24 +236,20 @@ def test_a_file_of_another_user_is_asked_about(write, opened, monkeypatch):
     assert "two-tier" == opened().ladder.name
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
+def test_a_profile_that_costs_nothing_pays_nobody_in_a_cloned_folder(write, own, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-of-the-user")
+    for text in (
         '[tiers.SIMPLE]\nprovider = "openai"',
         '[tiers.SIMPLE]\nfallbacks = [{ provider = "openai", model = "gpt-5.4" }]',
         '[nbroute]\nprofile = "local"\nembedder = "openai"',
         '[profiles.local]\nprovider = "openai"',
-    ],
-)
-def test_a_profile_that_costs_nothing_pays_nobody_in_a_cloned_folder(write, own, monkeypatch, text):
-    monkeypatch.setenv("OPENAI_API_KEY", "sk-of-the-user")
-    write(text)
-
-    chosen = [load(profile="local")]
-    own.write_text('[nbroute]\nprofile = "local"')
-    chosen.append(load())
-
-    assert [{"local"}] * 2 == [{one.name for one in each.providers} for each in chosen]
+    ):
+        write(text)
+        chosen = [load(profile="local")]
+        own.write_text('[nbroute]\nprofile = "local"')
+        chosen.append(load())
+        assert [{"local"}] * 2 == [{one.name for one in each.providers} for each in chosen]
+        own.unlink()
 
 
 def test_trust_is_asked_for_listed_and_revoked_on_the_command_line(
