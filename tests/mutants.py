@@ -65,6 +65,18 @@ HARMLESS = {
     "": "an invented class name",
     "providers/wire.py: if len(read) > _MOST_WORDS [len(read) > _MOST_WORDS -> "
     "(len(read) >= _MOST_WORDS)]": "the same bytes are kept",
+    "engine/dispatch.py: if time.perf_counter() - noted > PROGRESS_EVERY: "
+    "[time.perf_counter() - noted > PROGRESS_EVERY -> "
+    "(time.perf_counter() - noted >= PROGRESS_EVERY)]": "no clock is that exact",
+    "providers/openai_compatible.py: if not all( ['~' -> ('~!')]": "no character is between them",
+    "providers/retries.py: return seconds if seconds > 0 else None [seconds > 0 -> (seconds >= 0)]"
+    "": "a wait of 0 s is not taken for one either way",
+    "providers/simulated_answers.py: told = listed[1] ['.' -> ('.!')]": "an invented answer",
+    "storage/database.py: opened[:] = [one for one in opened if one[0] [0 -> (1)]": "what is "
+    "closed is closed again",
+    "checks/values.py: sentence = re.split( "
+    "[' .*_`$)]}\\\\' -> (' .*_`$)]}\\\\!')]": "a mark at the end of a sentence",
+    "checks/values.py: bounded = ['\\u3040' -> ('\\u3040!')]": "no word begins with it",
     "storage/cache.py: return hashlib.sha256( ['ascii' -> ('ascii!')]": "Python reads it as ascii",
     "storage/database.py: return () [return () -> return None]": "only compared with itself",
     "storage/database.py: _PAGE = 5_000 [5000 -> (5001)]": "rows that are checked together",
