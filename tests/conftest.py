@@ -169,6 +169,12 @@ def opened():
         )
 
 
+@pytest.fixture
+def simulated(opened):
+    """A router on the simulated models."""
+    return opened(profile="simulated")
+
+
 #: Settings that a worker in another process can read, too.
 SETTINGS = """
 [nbroute]

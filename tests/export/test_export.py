@@ -25,11 +25,6 @@ def words(text):
     return " ".join(" ".join(Rendered(text).shown).split())
 
 
-@pytest.fixture
-def simulated(opened):
-    return opened(profile="simulated")
-
-
 def test_the_page_has_the_report_the_charts_with_their_figures_and_every_answer(simulated):
     results = [simulated.route(f"What is {n} + {n}?", feature="sums") for n in range(2)]
     results.append(simulated.route("Prove it.", tier="FRONTIER"))

@@ -34,12 +34,6 @@ def asked(looped):
 
 
 @pytest.fixture
-def routed(opened):
-    """A router on the simulated models."""
-    return opened(profile="simulated")
-
-
-@pytest.fixture
 def slow(static):
     """A shell on simulated models that take as long as real ones."""
     Path("nbroute.toml").write_text('[providers.simulated]\nkind = "simulated"\npace = 1.0\n')

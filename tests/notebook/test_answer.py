@@ -186,10 +186,8 @@ def test_what_has_not_ended_yet_or_is_code_is_not_a_formula():
         assert [] == page(answer_html(text)).formulas, text
 
 
-@pytest.mark.parametrize("make_safe", [safe_plain, safe_markdown])
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
+def test_control_characters_are_gone_and_scripts_are_intact():
+    for text, expected in (
         ("a\x1b[31mred\x1b[0m", "ared"),
         ("a\x1b]0;title\x07b\x1b]8;;http://x\x1b\\c", "abc"),
         ("a\0b\x08c\x7f\x85", "a\ufffdb\ufffdc\ufffd\ufffd"),
@@ -197,10 +195,8 @@ def test_what_has_not_ended_yet_or_is_code_is_not_a_formula():
         ("a\ud800b", "a\ufffdb"),
         ("user\u202e \u2066// admin\u2066", "user // admin"),
         ("عربي \u200f👩\u200d🚀", "عربي \u200f👩\u200d🚀"),
-    ],
-)
-def test_control_characters_are_gone_and_scripts_are_intact(make_safe, text, expected):
-    assert expected == make_safe(text)
+    ):
+        assert [expected] * 2 == [safe_plain(text), safe_markdown(text)]
 
 
 LINES = [

@@ -173,10 +173,10 @@ def test_the_order_of_blind_answers_is_not_that_of_the_tiers_and_a_rerun_shows_t
     assert first == [order(prompt) for prompt in prompts]
 
 
-def test_answers_stream_side_by_side_and_blind_ones_are_hidden_until_all_have_come(routed):
+def test_answers_stream_side_by_side_and_blind_ones_are_hidden_until_all_have_come(simulated):
     def pages_of(**state):
-        card = Card(Shown(), State(**state), list.reverse, routed.ladder.names)
-        card.finish(routed.compare("hello", ("SIMPLE", "MEDIUM"), observe=card))
+        card = Card(Shown(), State(**state), list.reverse, simulated.ladder.names)
+        card.finish(simulated.compare("hello", ("SIMPLE", "MEDIUM"), observe=card))
         return card.output.pages
 
     pages, blind = pages_of(), pages_of(blind=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from cells import desk_of, error_of, run
 
 
-def test_cells_are_labelled_and_counted_in_this_session_and_in_all(shell, routed):
+def test_cells_are_labelled_and_counted_in_this_session_and_in_all(shell, simulated):
     text, _ = run(shell, "%route labels")
     assert "no labels yet in this session" in text
     for number, word in enumerate(["good", "too weak", "too weak frontier", "bad"]):
@@ -20,7 +20,7 @@ def test_cells_are_labelled_and_counted_in_this_session_and_in_all(shell, routed
     assert [["MEDIUM", "0", "1", "1", "1"], ["COMPLEX", "0", "1", "0", "0"]] == rows
     assert "of 4 labels, 1 picked what was needed, 1 too expensive, 2 too weak" in text
     assert "left out: 1 label with no tier named" in text
-    routed.label(routed.route("hello"), "good")
+    simulated.label(simulated.route("hello"), "good")
     text, _ = run(shell, "%route labels all")
     assert "of 5 labels, 2 picked what was needed" in text
 

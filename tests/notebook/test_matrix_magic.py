@@ -116,11 +116,11 @@ def test_ctrl_c_keeps_what_was_paid_for_and_resume_asks_the_rest(slow):
 
 
 @pytest.fixture
-def live(routed):
+def live(simulated):
     """A table of 45 prompts in a widget; row 3 is the most expensive."""
     prompts = [f"Define word {n}." for n in range(45)]
     prompts[2] = "Define " + "word " * 300
-    grid = routed.compare(prompts, ["SIMPLE", "MEDIUM"], progress=False)
+    grid = simulated.compare(prompts, ["SIMPLE", "MEDIUM"], progress=False)
     matrix = Matrix(grid, Shown())
     twin = Twin(matrix.output, matrix.inside, matrix.act, "%route matrix FILE")
     twin.redraw("")
@@ -131,7 +131,7 @@ def numbers(twin):
     return [int(row[0].split()[1].rstrip(".")) for row in bodies(twin.html) if len(row) > 1]
 
 
-def test_rows_are_paged_sorted_opened_voted_on_and_exported(live, routed):
+def test_rows_are_paged_sorted_opened_voted_on_and_exported(live, simulated):
     assert list(range(1, 21)) == numbers(live)
     for _ in range(3):  # the third click has no page to go to
         live.act("page", "next", "")
@@ -142,7 +142,7 @@ def test_rows_are_paged_sorted_opened_voted_on_and_exported(live, routed):
     live.act("open", "2", "")
     assert 2 == live.html.count("<section")
     live.act("vote", "2 MEDIUM", "")
-    assert "MEDIUM" == routed.ledger.labels()[-1].needed
+    assert "MEDIUM" == simulated.ledger.labels()[-1].needed
     assert "prompt 3: MEDIUM is good enough" in live.html
     live.act("vote", "2 MEDIUM", "")
     assert "prompt 3: vote removed" in live.html

@@ -217,10 +217,10 @@ def test_another_classifier_can_be_chosen_and_the_cell_that_is_copied_asks_it(pl
     assert cells == copied
 
 
-def test_it_continues_with_another_router(play, routed):
+def test_it_continues_with_another_router(play, simulated):
     playground = play("Hi")
-    playground.refresh(routed)
-    assert all(button(playground, name) for name in ("Send to SIMPLE", *routed.ladder.names))
+    playground.refresh(simulated)
+    assert all(button(playground, name) for name in ("Send to SIMPLE", *simulated.ladder.names))
 
 
 def test_in_a_terminal_it_is_printed_once(shell):

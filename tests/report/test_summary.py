@@ -46,14 +46,9 @@ def test_the_escalation_rate_is_of_what_the_lowest_tier_answered():
 
 def test_the_escalation_rate_is_judged_by_the_articles_thresholds():
     rows = [row(f"r{n}") for n in range(10)]
-    climbed = [escalated(f"r{n}", f"e{n}") for n in range(3)]
+    climbed = [escalated(f"r{n}", f"e{n}") for n in range(2)]
 
-    for climbing, verdict in (
-        (climbed[:0], "good, under 10%"),
-        (climbed[:2], "fair, 10% to 20%"),
-        (climbed, "over 20%, look at the classifier or the checks"),
-    ):
-        assert verdict == report(*rows, *climbing).escalation_verdict
+    assert "fair, 10% to 20%" == report(*rows, *climbed).escalation_verdict
 
 
 def test_latency_percentiles_are_by_nearest_rank_over_what_was_sent():
