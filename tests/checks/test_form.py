@@ -57,11 +57,9 @@ MARKS = ['"{}"', "“{}”", "„{}“", "«{}»", "‘{}’", "「{}」", "`{}`
 MARKS += ["\n```\n{}\n```\n", "\n> {}\n", "\n| {} |\n", "\n— {}\n", "\n“{}\n", "_{}_"]
 
 
-@pytest.mark.parametrize(
-    "quoted", ["'I do not know.'", *(mark.format("I don't know.") for mark in MARKS)]
-)
-def test_what_is_quoted_or_in_code_or_in_a_table_is_not_the_answers_own(failing, quoted):
-    assert failing(f"The usual words are: {quoted} They are honest.") is None
+def test_what_is_quoted_or_in_code_or_in_a_table_is_not_the_answers_own(failing):
+    for quoted in ("'I do not know.'", *(mark.format("I don't know.") for mark in MARKS)):
+        assert failing(f"The usual words are: {quoted} They are honest.") is None
     assert failing("我不知道的意思是没有答案，这句话很常用。") is None
     for own in (
         *("It is these! I don't know. That is honest.", "It is old and I don't know why."),
@@ -89,62 +87,51 @@ def test_words_in_another_voice_count_only_where_they_refuse_the_task(failing):
         assert failing(f"Anna: It is late.\n{label}: I don't know what she means.") is not None
 
 
-@pytest.mark.parametrize(
-    ("prompt", "lowest", "least"),
-    [
-        *[("word " * 31, True, 50), ("word " * 31, False, 20), ("word " * 30, True, 20)],
-        *[("word " * 28 + "解释解释", True, 50), ("word " * 28 + "解释解", True, 20)],
-    ],
-)
-def test_an_answer_needs_20_characters_and_50_from_the_lowest_tier_to_a_long_prompt(
-    reply, prompt, lowest, least
-):
-    checks = wanted(Options(checks=("length",)), prompt=prompt, lowest=lowest)
-    short = Verdict(False, "length", f"{least - 1} characters, wanted {least}")
-    for text in ("a" * (least - 1), "字" * ((least - 1) // 3) + "a" * ((least - 1) % 3)):
-        assert (short,) == judge(reply(text), checks)
-        assert (Verdict(True, "length"),) == judge(reply(f"{text}b"), checks)
+def test_an_answer_needs_20_characters_and_50_from_the_lowest_tier_to_a_long_prompt(reply):
+    for prompt, lowest, least in (
+        *(("word " * 31, True, 50), ("word " * 31, False, 20), ("word " * 30, True, 20)),
+        *(("word " * 28 + "解释解释", True, 50), ("word " * 28 + "解释解", True, 20)),
+    ):
+        checks = wanted(Options(checks=("length",)), prompt=prompt, lowest=lowest)
+        short = Verdict(False, "length", f"{least - 1} characters, wanted {least}")
+        for text in ("a" * (least - 1), "字" * ((least - 1) // 3) + "a" * ((least - 1) % 3)):
+            assert (short,) == judge(reply(text), checks)
+            assert (Verdict(True, "length"),) == judge(reply(f"{text}b"), checks)
 
 
-@pytest.mark.parametrize(
-    ("prompt", "answer"),
-    [
-        ("What is the capital of France?", "Paris"),
-        ("Reply with one word: is it spam or not?", "spam"),
-        ("What is 12 * 12?", "144"),
-        ("Yes or no: is the sky blue at noon on a clear day?", "Yes"),
-        ("Classify the sentiment of this review: great!", "positive"),
-        ("How many legs has a spider?", "8"),
-        ("Translate 'cat' into French.", "chat"),
-        ("Antworte mit einem Wort: Farbe des Himmels", "blau"),
-        ("用一个词回答：天空的颜色", "蓝"),
-        ("解释光合作用。", "光合作用是植物制造养分的过程。"),  # a character counts as three
-    ],
-)
-def test_a_short_answer_passes_only_where_a_short_one_was_asked_for(failing, prompt, answer):
-    assert failing(answer, prompt) is None
-    why = f"{len(answer)} characters, wanted 20"
-    assert Verdict(False, "length", why) == failing(answer, prompt, ("length=20",))
-    assert failing(answer, prompt, (f"length={len(answer)}",)) is None
+def test_a_short_answer_passes_only_where_a_short_one_was_asked_for(failing):
+    for prompt, answer in {
+        "What is the capital of France?": "Paris",
+        "Reply with one word: is it spam or not?": "spam",
+        "What is 12 * 12?": "144",
+        "Yes or no: is the sky blue at noon on a clear day?": "Yes",
+        "Classify the sentiment of this review: great!": "positive",
+        "How many legs has a spider?": "8",
+        "Translate 'cat' into French.": "chat",
+        "Antworte mit einem Wort: Farbe des Himmels": "blau",
+        "用一个词回答：天空的颜色": "蓝",
+        "解释光合作用。": "光合作用是植物制造养分的过程。",  # a character counts as three
+    }.items():
+        assert failing(answer, prompt) is None
+        why = f"{len(answer)} characters, wanted 20"
+        assert Verdict(False, "length", why) == failing(answer, prompt, ("length=20",))
+        assert failing(answer, prompt, (f"length={len(answer)}",)) is None
     longer = "Explain how a transistor works.|Can you explain recursion?|Why is the sky blue"
     longer += "|Describe the plot of 'Who is there?'.|Do both:\n(a) describe it\n(b) derive it"
-    for more in longer.split("|"):
-        assert "length" == failing("It just is.", more).check
+    for prompt in longer.split("|"):
+        assert "length" == failing("It just is.", prompt).check
 
 
-@pytest.mark.parametrize(
-    ("text", "prompt", "options", "asked"),
-    [
+def test_the_verdict_says_why_a_short_answer_is_enough(reply):
+    for text, prompt, options, asked in (
         ("Yes", "Is it raining in Oslo? Yes or no.", {}, "yes or no ('Yes or no')"),
         ("{}", "Extract the names.", {"json": True}, "JSON"),
         ("It is (B).", "Find it.\n(A) r over two\n(B) r squared", {}, "a choice (A, B, ...)"),
         ("{}", "Extract the names.", {"schema": {}}, "the schema"),
-    ],
-)
-def test_the_verdict_says_why_a_short_answer_is_enough(reply, text, prompt, options, asked):
-    verdicts = judge(reply(text), wanted(Options(strategy="cascade", **options), prompt=prompt))
+    ):
+        verdicts = judge(reply(text), wanted(Options(strategy="cascade", **options), prompt=prompt))
 
-    said = f"{len(text)} characters, where the prompt asks for {asked}"
-    names = ["truncation", *(["json"] if "json" in options else []), "length", "refusal", "unsure"]
-    reasons = {"length": said}
-    assert [Verdict(True, name, reasons.get(name, "")) for name in names] == [*verdicts]
+        said = f"{len(text)} characters, where the prompt asks for {asked}"
+        names = ["truncation", *options.keys() & {"json"}, "length", "refusal", "unsure"]
+        reasons = {"length": said}
+        assert [Verdict(True, name, reasons.get(name, "")) for name in names] == [*verdicts]

@@ -178,16 +178,14 @@ def test_a_climb_stops_at_max_cost_with_what_was_paid(router, server, most, step
 
 
 def test_what_a_limit_is_to_be_raised_to_is_enough(router):
-    for most, tokens, name, enough in (
-        (1, 41_111, "TOP", "1.24"),
-        (0, 1, "judging on TOP", "0.00004"),
+    for most, name, enough, more in (
+        ("$1.00", "TOP", "1.24", {"max_tokens": 41_111}),
+        ("$0", "judging on TOP", "0.00004", {"max_tokens": 1, "purpose": "judge"}),
     ):
-        asked = {"tier": "TOP", "max_tokens": tokens}
-        asked |= {"purpose": "judge"} if most == 0 else {}
+        asked = {"tier": "TOP"} | more
         with pytest.raises(BudgetExceeded) as caught:
             router.route("hi", max_cost=most, **asked)
-        limit = "$1.00" if most else "$0"
-        assert too_little(limit, name, f"${enough}") == str(caught.value)
+        assert too_little(most, name, f"${enough}") == str(caught.value)
         assert "ok" == router.route("hi", max_cost=enough, **asked).text
 
 
