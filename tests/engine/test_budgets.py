@@ -257,18 +257,16 @@ def test_parallel_and_a_cascade_over_the_budget_end_with_what_fits(make_router, 
 CHEAP = Price(Decimal(1), Decimal(0), "configured")
 
 
-def vectors(router, texts, usage=None, *, price=CHEAP, **how):
+def vectors(router, texts, usage=None, *, price=CHEAP, kind="remote", error=None):
     """An attempt to embed those texts, as it is opened and as it ends."""
     tier = Tier("LOW", "box", "tiny-embed", 1000, price=price)
     request = Request("box", "tiny-embed", tuple(Message("user", text) for text in texts), 0)
     base = Attempt("", 0.0, router.session, "r1", "", "", "remote", "")
-    how_kept = {"ledger": router.ledger, "clock": lambda: 1.8e9, "guard": Guard(router.limits)}
-    log = AttemptLog(base, observe=lambda event: None, **how_kept)
-    opened = log.open(request, tier, how.get("kind", "remote"), "embed")
+    guard, ledger = Guard(router.limits), router.ledger
+    log = AttemptLog(base, observe=print, ledger=ledger, clock=lambda: 1.8e9, guard=guard)
+    opened = log.open(request, tier, kind, "embed")
     reply = Answer("", "tiny", usage or opened.usage, None, 3.0, None)
-    if "error" in how:
-        return log.fail(opened, reply, tier, how["error"])
-    return log.close(opened, reply, tier)
+    return log.fail(opened, reply, tier, error) if error else log.close(opened, reply, tier)
 
 
 def test_vectors_are_an_attempt_at_their_price_and_those_that_nobody_bills_cost_nothing(router):

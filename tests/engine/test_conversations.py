@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pytest
 from conftest import LADDER
@@ -13,20 +13,14 @@ from nbroute import errors
 from nbroute.types import Decision
 
 
-@dataclass
-class Levels:
-    """A classifier that goes by a word in what it is shown."""
-
-    name: str = "levels"
-
-    def classify(self, prompt, ladder):
-        tier = "TOP" if "proof" in prompt else "LOW"
-        return Decision(tier, self.name, f"levels: {tier}")
-
-
 @pytest.fixture
 def levels(make_router):
-    return make_router(classifier=Levels())
+    """A router whose classifier goes by a word in what it is shown."""
+
+    def levels(prompt):
+        return "TOP" if "proof" in prompt else "LOW"
+
+    return make_router(classifier=levels)
 
 
 def test_a_thread_sends_its_turns_along_and_an_escalation_replaces_one(router, server):
@@ -56,8 +50,8 @@ def test_a_follow_up_is_classified_with_what_it_follows_and_a_new_question_comes
     reasons = [result.decision.reason.partition("; ")[2] for result in results]
     read = [f"read with the {turns} before it" for turns in ("turn", "2 turns")]
     assert ["", *read, ""] == reasons
-    assert ("thread 'maths' came down from TOP to LOW: levels: LOW",) == results[3].notices
-    told = "thread 'maths' moved up from LOW to TOP: levels: TOP; read with the turn before it"
+    assert ("thread 'maths' came down from TOP to LOW: levels: says LOW",) == results[3].notices
+    told = "thread 'maths' moved up from LOW to TOP: levels: says TOP; read with the turn before it"
     assert (told,) == levels.route("And a proof of it?", thread="maths").notices
 
 
@@ -78,8 +72,8 @@ def test_a_tier_chosen_by_hand_holds_for_a_follow_up_and_no_longer(levels):
 
     assert ["MID", "MID", "LOW"] == [raised.tier, follow.tier, new.tier]
     assert 3 == len(levels.threads.turns("t"))
-    read = "levels: LOW; read with the turn before it; a follow-up stays on MID, which you chose"
-    assert Decision("MID", "levels", read) == follow.decision
+    read = "levels: says LOW; read with the turn before it; a follow-up stays on MID, which you "
+    assert Decision("MID", "levels", f"{read}chose") == follow.decision
     assert "TOP" == levels.route("And a proof of it?", thread="t").tier
 
 

@@ -84,27 +84,19 @@ CHAIN = """
 [nbroute]
 profile = "away"
 classifier = "ngrams"
-[providers.away]
-base_url = "{away}"
-api_key_env = "AWAY_API_KEY"
-[providers.loop]
-base_url = "{loop}"
-api_key_env = "LOOP_API_KEY"
-[tiers.LOW]
-provider = "away"
-model = "big"
-fallbacks = [
-  "big-2",
-  {{ provider = "loop", model = "small", price = {{ input = 1.0, output = 2.0 }} }},
+[providers]
+away = {{ base_url = "{away}", api_key_env = "AWAY_API_KEY" }}
+loop = {{ base_url = "{loop}", api_key_env = "LOOP_API_KEY" }}
+[tiers]
+LOW.provider = "away"
+LOW.model = "big"
+LOW.fallbacks = [
+  "big-2", {{ provider = "loop", model = "small", price = {{ input = 1.0, output = 2.0 }} }}
 ]
-price = {{ input = 10.0, output = 20.0 }}
-[tiers.MID]
-model = "mid"
-[tiers.HIGH]
-model = "high"
-[tiers.TOP]
-provider = "loop"
-model = "large"
+LOW.price = {{ input = 10.0, output = 20.0 }}
+MID.model = "mid"
+HIGH.model = "high"
+TOP = {{ provider = "loop", model = "large" }}
 """
 
 

@@ -377,8 +377,8 @@ def test_code_agrees_where_both_pass_the_same_tests(router, server):
 # Stopped in the middle
 
 
-def press(delay=0.0):
-    threading.Timer(delay, os.kill, (os.getpid(), signal.SIGINT)).start()
+def press():
+    threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT)).start()
 
 
 @pytest.mark.parametrize(("strategy", "low"), [("parallel", "ok"), ("consensus", "interrupted")])
@@ -392,7 +392,7 @@ def test_ctrl_c_stops_both_of_two_asks_no_third_and_records_both(router, server,
 
     def look(event):
         if isinstance(event, Attempted) and event.attempt.status == "ok":
-            press(0.05)
+            press()
 
     server.handler = handler
     with pytest.raises(errors.Interrupted) as caught:

@@ -32,7 +32,6 @@ from nbroute.storage.schema import KINDS, m001_attempts
 from nbroute.types import Attempt, Price, Refusal
 
 MOST = {"int": 2**53, "float": 1e12, "Decimal": Decimal("-1000000000.0"), "bool": True}
-
 DTYPES = {"float": "float64", "Decimal": "float64", "int": "int64", "bool": "bool"}
 
 
