@@ -69,16 +69,6 @@ def test_what_was_thought_is_priced_and_shown_and_a_cut_answer_says_how_much_it_
     assert ["cut off by the token budget: 280 of 300 tokens were reasoning"] == marks(result)
 
 
-def test_an_option_goes_before_the_tiers_own_and_two_efforts_are_two_requests(server, router):
-    results = [router.route(PROMPT, effort=effort) for effort in (None, "low", None)]
-    above = router.escalate(results[1])
-
-    sent = [seen.json.get("reasoning_effort") for seen in server.requests]
-    assert ["high", "low", None] == sent
-    assert ["high", "low", "high", None] == [one.answer.effort for one in (*results, above)]
-    assert [False, False, True] == [one.cached for one in results]
-
-
 def test_an_effort_that_is_refused_is_dropped_noted_once_and_not_shown(server, router):
     server.refuse("reasoning_effort")
     first, second = router.route(PROMPT), router.route(PROMPT, cache="refresh")

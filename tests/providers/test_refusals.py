@@ -137,13 +137,6 @@ def test_words_of_the_prompt_that_a_server_shows_teach_nothing(server, provider,
     assert server.requests[0].json == server.requests[1].json
 
 
-def test_a_system_prompt_that_there_is_not_cannot_be_moved(server, provider):
-    server.handler = lambda _: Reply(status=400, error="the system role is not supported")
-    request = replace(REQUEST, messages=REQUEST.messages[1:])
-    assert "the system role is not supported" in failure(provider, ProviderError, request)
-    assert 1 == len(server.requests)
-
-
 def test_a_range_that_a_temperature_is_out_of_says_nothing_of_others(server, provider):
     server.reply(status=400, error="temperature: range: 0..1")
     for temperature in (1.5, 0.5, 1.5):
