@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import sqlite3
 
 import numpy as np
 import pytest
@@ -31,17 +30,6 @@ class Counting:
         rows[:, 0] = [len(text) for text in texts]
         rows[:, 1] = 1
         return Embedded(rows, Usage(len(texts)), 2.0)
-
-
-def damaged(blob):
-    """Keep a vector of "a", and put this in its place."""
-
-    def damage(path):
-        RememberedEmbedder(Counting(), path).embed(["a"])
-        with contextlib.closing(sqlite3.connect(path)) as connection, connection:
-            connection.execute("UPDATE vectors SET vector = ?", (blob,))
-
-    return damage
 
 
 @pytest.fixture
@@ -96,7 +84,6 @@ def test_the_texts_themselves_are_not_in_the_file(path):
     [
         (lambda path: path.write_bytes(b"this is no database" * 100), "cannot read the kept"),
         (lambda path: path.parent.rmdir() or path.parent.touch(), ""),
-        (damaged(b"\x00" * 12), "a kept vector is damaged"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_noted_once_and_all_goes_on(path, spoil, told):
