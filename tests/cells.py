@@ -88,10 +88,10 @@ class Row:
     It is the notebook that the controls ask, too: `kept` are the answers that it was given.
     """
 
-    def __init__(self, router, prompt="hello", tier="LOW"):
+    def __init__(self, router):
         self.router, self.kept = router, []
         self.card = Card(router, Screen(), number=1, took=self.took)
-        self.card.route(prompt, tier=tier)
+        self.card.route("hello", tier="LOW")
         self.kept.clear()
         self.controls = Controls(self.card, self)
         self.controls.redraw("")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import re
-from contextlib import ExitStack, closing
+from contextlib import closing
 from dataclasses import replace
 from decimal import Decimal
 
@@ -97,7 +97,7 @@ def test_the_budget_left_is_a_bar_with_words_and_an_overspent_one_says_by_how_mu
     assert "width:100.0%" in shown(router)
 
 
-def test_a_calls_first_words_are_shown_and_no_key_tag_or_answer(make_router, server, show):
+def test_a_calls_first_words_are_shown_and_no_key_tag_or_answer(make_router, server):
     evil = "<img src=x onerror=alert(1)>"
     tiers = (replace(LADDER.tiers[0], model=evil, name="<i>LOW"), *LADDER.tiers[1:])
     router = make_router(ladder=Ladder("evil", tiers, "<i>LOW"), classifier=lambda _: "<i>LOW")
@@ -105,14 +105,15 @@ def test_a_calls_first_words_are_shown_and_no_key_tag_or_answer(make_router, ser
     key = "sk-proj-abcdef0123456789abcdef"
     router.route(f"is\n<b>{key}</b> safe? " + "and then more words " * 50, feature=evil)
 
-    page = shown(router)
+    with closing(Dashboard(router)) as board:
+        page, state = board.html, str(board.get_state())
 
     assert "is &lt;b&gt;[key removed]" in page
     for hidden in ("sk-proj", "<b>[key", "<img", "<i>"):
         assert hidden not in page
     assert page.count("and then more words") < 4
     assert "feature &lt;img src=x" in page
-    assert "secret" not in str(show(router).get_state())
+    assert "secret" not in state
 
 
 def test_a_ledger_that_cannot_be_read_is_an_error_in_words(tmp_path, make_router):
@@ -126,29 +127,20 @@ def test_a_ledger_that_cannot_be_read_is_an_error_in_words(tmp_path, make_router
     assert "cannot read the ledger" in repr(snapshot(router))
 
 
-@pytest.fixture
-def show():
-    """Makes dashboards and closes them."""
-    with ExitStack() as made:
-        yield lambda router: made.enter_context(closing(Dashboard(router)))
-
-
-def test_one_that_is_open_follows_a_map_and_another_router_of_the_session(
-    router, make_router, show
-):
-    board, closed = show(router), show(router)
+def test_one_that_is_open_follows_a_map_and_another_router_of_the_session(router, make_router):
+    closed = Dashboard(router)
     closed.close()
+    with closing(Dashboard(router)) as board:
+        router.map([f"hello {n}" for n in range(20)], progress=False)
 
-    router.map([f"hello {n}" for n in range(20)], progress=False)
-
-    until(lambda: "20 answers" in board.html)
-    until(lambda: 'class="nbr-heard">session ' in board.html)  # a screen reader hears it
-    assert "0 answers" in closed.html
-    second = make_router(ledger=router.ledger, session=router.session)
-    second.go_on(router)
-    board.refresh(second)
-    second.route("hello")
-    until(lambda: "21 answers" in board.html)
+        until(lambda: "20 answers" in board.html)
+        until(lambda: 'class="nbr-heard">session ' in board.html)  # a screen reader hears it
+        assert "0 answers" in closed.html
+        second = make_router(ledger=router.ledger, session=router.session)
+        second.go_on(router)
+        board.refresh(second)
+        second.route("hello")
+        until(lambda: "21 answers" in board.html)
 
 
 def test_in_a_terminal_the_magic_prints_the_session_once(shell):
@@ -156,11 +148,7 @@ def test_in_a_terminal_the_magic_prints_the_session_once(shell):
 
     text, _ = run(shell, "%route dashboard")
 
-    for line in (
-        "SIMPLE",
-        "escalation: 0% · of what SIMPLE answers escalates: good, under 10%",
-        "call: hello · SIMPLE",
-    ):
-        assert line in text
+    assert "escalation: 0% · of what SIMPLE answers escalates: good, under 10%" in text
+    assert "call: hello · SIMPLE" in text
     assert 1 == text.count("session would have cost $")
     assert "`" not in text
