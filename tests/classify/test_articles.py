@@ -11,40 +11,32 @@ from nbroute.classify.articles import ARTICLES, FourTierRules, ThreeTierRules, T
 
 TWO_RULES, THREE_RULES, FOUR_RULES = TwoTierRules(), ThreeTierRules(), FourTierRules()
 
-#: By 200 characters, code and long context.
-FIRST = {
-    "What is the capital of France?": "cheap",
-    "def f(): pass": "expensive",
-    "x" * 200: "cheap",
-    "They classify " + "x" * 200: "expensive",
-    "word " * 1700 + "\r\n \r\nIs that so?": "expensive",
-}
-#: By phrases and by 15 and 200 words.
-SECOND = {
-    "What's the capital of France?": "MEDIUM",
-    "what is " + "so " * 12: "SIMPLE",
-    "what is " + "so " * 13: "MEDIUM",
-    "compare all " + "word " * 300: "FRONTIER",
-    "Explain IN depth": "FRONTIER",
-}
-#: By substrings and by 500 words.
-THIRD = {
-    "Architect a microservices migration plan for our Django monolith": "power",
-    "word " * 500: "mid",
-    "word " * 501: "power",
-    "what is " + "word " * 600: "fast",
-}
-CASES = [(TWO_RULES, TWO, *case) for case in FIRST.items()]
-CASES += [(FOUR_RULES, FOUR, *case) for case in SECOND.items()]
-CASES += [(THREE_RULES, THREE, *case) for case in THIRD.items()]
-ELSEWHERE = [  # the tier of that name, or else of that height
+CASES = [
+    # by 200 characters, code and long context
+    (TWO_RULES, TWO, "What is the capital of France?", "cheap"),
+    (TWO_RULES, TWO, "def f(): pass", "expensive"),
+    (TWO_RULES, TWO, "x" * 200, "cheap"),
+    (TWO_RULES, TWO, "They classify " + "x" * 200, "expensive"),
+    (TWO_RULES, TWO, "word " * 1700 + "\r\n \r\nIs that so?", "expensive"),
+    # by phrases and by 15 and 200 words
+    (FOUR_RULES, FOUR, "What's the capital of France?", "MEDIUM"),
+    (FOUR_RULES, FOUR, "what is " + "so " * 12, "SIMPLE"),
+    (FOUR_RULES, FOUR, "what is " + "so " * 13, "MEDIUM"),
+    (FOUR_RULES, FOUR, "compare all " + "word " * 300, "FRONTIER"),
+    (FOUR_RULES, FOUR, "Explain IN depth", "FRONTIER"),
+    # by substrings and by 500 words
+    (THREE_RULES, THREE, "Architect a microservices migration plan for a monolith", "power"),
+    (THREE_RULES, THREE, "word " * 500, "mid"),
+    (THREE_RULES, THREE, "word " * 501, "power"),
+    (THREE_RULES, THREE, "what is " + "word " * 600, "fast"),
+    # elsewhere the tier of that name, or else of that height
     (FOUR_RULES, THREE, "rain", "mid"),
     (FOUR_RULES, ladder("SIMPLE", "COMPLEX", "HUGE"), "word " * 201, "COMPLEX"),
     (TWO_RULES, FOUR, "def rain", "FRONTIER"),
 ]
 
 
-@pytest.mark.parametrize(("rules", "where", "prompt", "tier"), [*CASES, *ELSEWHERE])
+@pytest.mark.parametrize(("rules", "where", "prompt", "tier"), CASES)
 def test_an_articles_rules_decide_as_the_article_has_it_on_any_ladder(rules, where, prompt, tier):
     assert tier == rules.classify(prompt, where).tier
 

@@ -24,23 +24,18 @@ PAIRS = (Example("count to ten", "cheap"), Example("prove it", "expensive"))
 BOTH = [("count to ten", "cheap"), ("prove it", "expensive")]
 
 
-@pytest.mark.parametrize(
-    "source",
-    [
+def test_examples_are_read_from_tables_dicts_pairs_and_spreadsheets_csv():
+    for source in (
         FRAME,
         dict(BOTH),
         {"cheap": ["count to ten"], "expensive": ["prove it"]},
         PAIRS,
         "prompt,tier\ncount to ten,cheap\nprove it,expensive\n",
         "\ufeffprompt;tier\r\ncount to ten;cheap\r\n\r\nprove it;expensive\r\n",
-    ],
-)
-def test_examples_are_read_from_tables_dicts_pairs_and_spreadsheets_csv(source):
-    if isinstance(source, str):
-        Path("own.csv").write_text(source, encoding="utf-8")
-        source = "own.csv"
-
-    assert PAIRS == read_examples(source, TWO)
+    ):
+        if isinstance(source, str):
+            Path("own.csv").write_text(source, encoding="utf-8")
+        assert PAIRS == read_examples("own.csv" if isinstance(source, str) else source, TWO)
 
 
 def test_bad_examples_are_settings_errors_of_one_line_that_say_where():

@@ -29,19 +29,17 @@ VERDICTS = {
     "Verdict： Ｂ": "b",
     "Gründe.\nUrteil: Unentschieden": "tie",
     "\u0412\u0435\u0440\u0434\u0438\u043a\u0442: \u0410": "a",
+    "": None,
+    "Both have merit, and a case can be made for either.": None,
+    "Verdict: A or B": None,
+    "Verdict: not A": None,
+    "Answer A is better written, but answer B is correct": None,
+    "<think>Verdict: A": None,
 }
-NO_VERDICT = [
-    "",
-    "Both have merit, and a case can be made for either.",
-    "Verdict: A or B",
-    "Verdict: not A",
-    "Answer A is better written, but answer B is correct",
-    "<think>Verdict: A",
-]
 
 
 def test_a_verdict_is_read_however_it_is_written_and_prose_is_none():
-    for said, verdict in (VERDICTS | dict.fromkeys(NO_VERDICT)).items():
+    for said, verdict in VERDICTS.items():
         assert verdict == read_verdict(said), said
 
 

@@ -91,10 +91,7 @@ def test_the_answer_is_printed_once_then_the_figures_and_later_cells_show_it_who
 
     answer, figures = printed.split("\n\nSIMPLE · ")
     assert "The capital of France is Paris." == answer
-    headline, why, session = figures.strip().split("\n")
-    assert "(would have cost)" in headline
-    assert why.startswith("why SIMPLE: ")
-    assert re.match(r"session .*\$0\.\d+ .*\d+ calls? · ", session)
+    assert ["why SIMPLE:", "session"] == re.findall("^(why SIMPLE:|session)", figures, re.MULTILINE)
     for word in ("widget", "controls", "Meter", "VBox", "\x1b", "Out["):
         assert word not in printed
     printed = terminal.run("_")
