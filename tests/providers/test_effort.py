@@ -12,7 +12,7 @@ from loopback import Reply
 
 from nbroute import Router
 from nbroute.compare import Contender
-from nbroute.errors import BudgetExceeded, ReplayMiss
+from nbroute.errors import ReplayMiss
 from nbroute.ladders import preset
 from nbroute.notebook.lines import marks
 from nbroute.types import Chunk, Message, Request
@@ -23,15 +23,11 @@ THOUGHT = COUNTS | {"completion_tokens_details": {"reasoning_tokens": 280}}
 REQUEST = Request("test", "some/model", (Message("user", PROMPT),), 64, effort="high")
 
 
-def on_effort(effort, **changes):
-    """The test ladder, whose lowest tier has that effort."""
-    low, *rest = LADDER.tiers
-    return replace(LADDER, tiers=(replace(low, effort=effort, **changes), *rest))
-
-
 @pytest.fixture
 def router(make_router):
-    return make_router(ladder=on_effort("high"))
+    """Its lowest tier has an effort."""
+    low, *rest = LADDER.tiers
+    return make_router(ladder=replace(LADDER, tiers=(replace(low, effort="high"), *rest)))
 
 
 def test_each_host_is_asked_in_its_own_words_and_one_that_ignores_it_is_noted_once(connect):
@@ -86,19 +82,6 @@ def test_an_effort_that_is_refused_is_dropped_noted_once_and_not_shown(server, r
 def test_the_upper_tiers_of_the_preset_ladder_have_one():
     efforts = [tier.effort for tier in preset("four-tier", "openai").tiers]
     assert [None, None, "medium", "high"] == efforts
-
-
-def test_a_budget_holds_back_what_may_be_thought(server, make_router):
-    router = make_router(ladder=on_effort("high", max_tokens=1000))
-    most = router.explain(PROMPT).estimates[0].high.usd
-    spent = {"prompt_tokens": 10, "completion_tokens": 1000, "total_tokens": 1010}
-    server.reply(usage=THOUGHT | spent)
-    with pytest.raises(BudgetExceeded):
-        router.route(PROMPT, max_cost=most / 2)
-    result = router.route(PROMPT, max_cost=most)
-
-    assert result.cost_usd <= most
-    assert 1 == len(server.requests)
 
 
 def test_a_contender_may_have_an_effort(make_router, server):
