@@ -32,8 +32,6 @@ BYTES = [
 ]
 STATUSES = [*[200] * 6, 204, 302, 400, 401, 403, 404, 413, 422, 429, 500, 529]
 TYPES = ["", "text/plain; charset=utf-16", "application/json; charset=none", "text/event-stream"]
-
-
 TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|-?\d[\d.e-]*|null|true|\{[^{}]*\}|\[[^][]*\]')
 
 

@@ -123,7 +123,6 @@ def test_a_cell_asks_with_it_and_the_card_the_ladder_and_the_dry_run_show_it(
     text, _ = run(shell, "%%route -t SIMPLE --effort high\nWhat is the capital of France?")
     assert "is asked without a reasoning effort: a simulated model does not think" in text
     assert "high effort" not in text
-    assert "did you mean 'high'" in error_of(shell, "%%route --effort hihg\nhello")
     monkeypatch.setattr(desk_of(shell), "router", router)
     for cell in (f"%%route\n{PROMPT}", "%route tiers", f"%%route -n\n{PROMPT}", "%route report"):
         assert "small, high effort" in run(shell, cell)[0], cell

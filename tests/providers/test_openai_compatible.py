@@ -91,7 +91,6 @@ def test_the_token_parameter_can_be_set_and_a_wrong_guess_is_not_remembered(serv
 
 # Structured output
 
-
 CITY = {
     "type": "object",
     "title": "City facts!",
@@ -189,7 +188,6 @@ def test_a_root_that_is_not_an_object_is_put_under_value_if_it_must_be_one(serve
 
 
 # What an answer cost, afterwards
-
 
 BOOKS = {"total_cost": 0.1, "tokens_prompt": 2, "tokens_completion": 3}
 NATIVE = {"native_tokens_prompt": 12, "native_tokens_completion": 30, "native_tokens_cached": 4}

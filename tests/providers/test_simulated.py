@@ -63,7 +63,6 @@ def answers_of(prompt, **parts):
 
 # The answers
 
-
 KNOWN = "What is the capital of Australia?"
 UNKNOWN = "What does the purple teapot on my desk dream of?"
 
@@ -191,7 +190,6 @@ name........................", "short": "[simu", "slug": "simulated", "some": [1
 "most": -20, "dozens": 12, "counts": {}, "maybe": "[simulated] maybe", "done": true}"""
 NODE = """{"value": 1, "kids": [{"value": 1, "kids": [], "left": null}], "left": {"value": 1, \
 "kids": [{"value": 1, "kids": []}], "left": {"value": 1, "kids": [], "left": null}}}"""
-LARGER = '{"größe": {"größe": {"größe": {}}}}'
 
 
 def test_an_answer_made_up_for_a_schema_fits_it_and_its_texts_say_that_they_are_simulated():
@@ -203,7 +201,7 @@ def test_an_answer_made_up_for_a_schema_fits_it_and_its_texts_say_that_they_are_
         ({"type": ["null", "integer"]}, "1"),
         ({"type": "array", "prefixItems": [{"const": 3}], "items": False}, "[3]"),
         ({"items": {"$ref": "#"}, "type": "array"}, "[[[[]]]]"),
-        ({"type": "object", "properties": {"größe": {"$ref": "#"}}}, LARGER),
+        ({"type": "object", "properties": {"ß": {"$ref": "#"}}}, '{"ß": {"ß": {"ß": {}}}}'),
         ({"oneOf": [{"type": "object"}]}, "{}"),
         ({"allOf": [{"type": "object"}]}, "{}"),
     ):
@@ -242,7 +240,6 @@ def test_a_known_prompt_is_answered_with_its_own_json_where_the_schema_has_room_
 
 
 # The lessons
-
 
 LESSONS = packaged("nbroute.providers", "lessons.toml")["lesson"]
 #: What an answer says of itself only where the prompt asks for it.
@@ -330,7 +327,6 @@ def test_a_judge_knows_an_answer_that_is_cut_short_or_json_and_none_of_another_p
 
 # Classifying
 
-
 ARTICLE = """Classify the following user request.
 Output ONLY one word: SIMPLE, MEDIUM, COMPLEX, or FRONTIER.
 SIMPLE \u2014 Yes/no, single fact
@@ -347,7 +343,6 @@ def test_a_prompt_is_classified_where_it_asks_for_one_name_and_there_is_room_for
 
 
 # Each model
-
 
 #: Milliseconds to the first token and to the end, the probability of a token, the rating; the tiers
 #: (first letters) of prompts of 0, 8, 16 ... words; the verdicts (A, B, tie: last letters) on all
