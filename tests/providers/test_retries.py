@@ -111,7 +111,6 @@ def test_a_connection_that_was_closed_without_a_word_is_opened_again_at_once(
         return Reply()
 
     server.handler = hang_up_twice
-
     assert None is chunks_of(provider)[1]
     assert [3, 0.875] == [len(server.requests), pytest.approx(slept[0])]
 
