@@ -1,14 +1,16 @@
-"""What may be spent: budgets and max_cost, in every strategy, days included."""
+"""What may be spent: budgets and max_cost, in every strategy, threads and days included."""
 
 from __future__ import annotations
 
+import contextlib
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from conftest import GOOD, HARD, SHORT, TWO
+from conftest import GOOD, HARD, OTHER, SHORT, TWO
 from loopback import Reply
 
 from nbroute.budgets import Guard
@@ -120,6 +122,23 @@ def test_a_days_budget_begins_anew_at_midnight_utc(router, server):
     with pytest.raises(BudgetExceeded, match="2026-11-21"):
         router.route("hello", cache="off")
     assert first.cost_usd == router.spend("day")["2026-11-21"].usd
+
+
+def test_threads_that_route_at_once_cannot_overspend_the_budget(router, server):
+    server.answer(GOOD, small=OTHER)
+    router.set_budget("0.07")  # of two
+
+    def work(number):
+        with contextlib.suppress(BudgetExceeded):
+            router.route(f"{HARD} {number}", **TWO)
+
+    with ThreadPoolExecutor(12) as pool:
+        list(pool.map(work, range(12)))
+
+    rows = router.ledger.rows()
+    assert 0 < router.spend().usd <= Decimal("0.07")
+    assert 0 < len(server.requests) <= len(rows)
+    assert "running" not in {row["status"] for row in rows}
 
 
 def test_with_a_budget_nothing_is_sent_that_cannot_be_counted(router, server):

@@ -18,6 +18,7 @@ from dataset import THINGS
 from loopback import Reply
 
 from nbroute.errors import BudgetExceeded, Interrupted, ProviderError, SettingsError
+from nbroute.evaluate.audited import settled_by
 from nbroute.report.metrics import wilson
 from nbroute.storage.ledger import SqliteLedger
 
@@ -202,6 +203,15 @@ def test_the_verdict_goes_by_where_the_interval_lies(router, answering):
         assert pytest.approx(wilson(share, count)) == found.interval
         assert re.match(verdict, found.verdict), found.verdict
         assert f"verdict: {found.verdict}" in words_of(found)
+
+
+def test_so_many_prompts_settle_it_and_one_fewer_does_not():
+    for share in (0.0, 0.05, 0.15, 0.3, 1.0):
+        needed = settled_by(share)
+        for n in (needed, needed - 1):
+            low, high = wilson(share, n)
+            across = n < 7 or low <= 0.1 <= high or low <= 0.2 <= high
+            assert across == (n < needed)
 
 
 def test_a_judge_that_goes_by_position_or_decides_nothing_gives_no_verdict(router, answering):

@@ -99,6 +99,16 @@ def test_the_cheapest_threshold_that_holds_is_chosen_and_its_figures_are_those_o
     assert found.held.broken <= 0.2 * found.held.made
 
 
+def test_scores_that_are_nearly_0_or_1_are_told_apart(make_router):
+    prompts = ["prompt 0.0001"] * 130 + ["prompt 0.9999"] * 270
+    needed = ["MID"] * 130 + ["LOW"] * 270
+    table = pd.DataFrame({"prompt": prompts, "tier": needed, "group": range(400)})
+
+    found = make_router(classifier=Sure()).calibrate(table, loss=0.05)
+
+    assert (0.5, 0.0) == (found.threshold, found.risk)
+
+
 def test_the_setting_is_what_a_router_then_goes_by(make_router):
     found = make_router(classifier=Sure()).calibrate(labelled(), loss=0.05)
     Path("nbroute.toml").write_text(found.setting, "utf-8")

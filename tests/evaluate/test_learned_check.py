@@ -171,10 +171,13 @@ def test_words_and_numbers_of_a_spreadsheet_are_read_as_labels():
         assert (judged_rows(given)[0]["bad"] == ~frame["good"]).all()
 
 
-def test_the_area_counts_ties_by_halves():
+def test_the_area_counts_ties_by_halves_and_rows_by_their_counts():
     from sklearn.metrics import roc_auc_score
 
     draw = np.random.default_rng(0)
     scores, bad = draw.integers(0, 6, 200), draw.integers(0, 2, 200)
+    counts = draw.integers(0, 4, 200)
 
     assert pytest.approx(roc_auc_score(bad, scores)) == auc(scores, bad)
+    repeated = np.repeat(scores, counts), np.repeat(bad, counts)
+    assert pytest.approx(roc_auc_score(*repeated[::-1])) == auc(scores, bad, counts)

@@ -13,7 +13,7 @@ from conftest import LADDER
 
 from nbroute.classify.model import ModelClassifier
 from nbroute.errors import SettingsError
-from nbroute.evaluate.training import apgr
+from nbroute.evaluate.training import apgr, bootstrap
 
 #: Prompts of 3, 1, 4 and 2 words; the router below sends the hard ones to the top.
 FOUR = pd.DataFrame({"prompt": ["hard p q", "hard", "easy a b c", "easy a"]}).assign(
@@ -68,11 +68,17 @@ def test_each_figure_is_what_is_worked_out_by_hand(sharp, server):
     pd.testing.assert_frame_equal(found.frame(), sharp.quality(FOUR).frame())
 
 
-def test_ties_count_in_expectation_over_their_order():
+def test_ties_count_in_expectation_over_their_order_and_an_interval_contains_its_figure():
     weak, strong = [0, 1, 0, 1], [1, 1, 1, 1]
     orders = [[4, 3, 2, 1], [3, 4, 2, 1], [4, 3, 1, 2], [3, 4, 1, 2]]
     mean = sum(apgr(order, weak, strong) for order in orders) / 4
     assert mean == pytest.approx(apgr([2, 2, 1, 1], weak, strong))
+
+    scores = [index % 7 for index in range(200)]
+    weak = [index % 3 == 0 for index in range(200)]
+    strong = [index % 5 != 0 for index in range(200)]
+    low, high = bootstrap(apgr, scores, weak, strong, samples=200)
+    assert low < apgr(scores, weak, strong) < high
 
 
 def test_routing_that_knows_what_is_hard_beats_its_own_share_and_the_opposite_is_worse(sharp):
@@ -123,6 +129,17 @@ def test_scores_and_routers_that_leave_no_choice_are_told_in_words(sharp, router
     assert "all tiers do equally well on each prompt, so LOW would do" in alike.verdict
     assert not alike.better
     assert "every prompt goes to LOW, so there is no choice to judge" in none.verdict
+
+
+def test_a_lead_is_sure_where_the_interval_that_is_shown_is_without_zero(sharp):
+    found = sharp.quality(scores(rows=50))
+    for ahead, better in (
+        ((0.02, 0.005, 0.03), True),
+        ((-0.02, -0.03, -0.005), False),
+        ((0.02, 0.0004, 0.03), None),  # which is shown as 0.0
+    ):
+        random = replace(found.arms["random"], ahead=ahead)
+        assert better is replace(found, arms={"random": random}).better
 
 
 def test_every_arm_is_drawn(sharp):

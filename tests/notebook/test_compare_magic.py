@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from cells import Shown, error_of, outputs, run
 from IPython.utils.capture import capture_output
 
 from nbroute.errors import Interrupted
 from nbroute.notebook.comparing.card import Card
+from nbroute.notebook.comparing.shown import Twin
 from nbroute.notebook.comparing.view import State
 
 TIERS = ["SIMPLE", "MEDIUM", "COMPLEX", "FRONTIER"]
@@ -185,3 +187,17 @@ def test_answers_stream_side_by_side_and_blind_ones_are_hidden_until_all_have_co
     assert "answering ..." not in pages[-1]
     assert all("How can I help" not in page for page in blind[:-1])
     assert "blind: 0 of 2 answers have arrived" in blind[0]
+
+
+def test_a_vote_that_cannot_be_written_is_shown_and_the_screen_says_so(simulated):
+    card = Card(Shown(), State(), list.reverse, simulated.ladder.names)
+    card.finish(simulated.compare("hello", ("SIMPLE", "MEDIUM"), observe=card))
+    twin = Twin(card.output, card.inside, card.act, "%route vote NAME")
+    card.watchers.append(twin.redraw)
+    simulated.ledger.close()
+    Path("ledger.sqlite").write_bytes(b"not a database at all" * 500)
+
+    twin.act("vote", "MEDIUM", "")
+
+    assert "RecordError: the label could not be recorded" in twin.html
+    assert "your vote: MEDIUM is good enough" in card.output.pages[-1]

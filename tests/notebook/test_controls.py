@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from cells import Row, desk_of, run
@@ -47,6 +48,19 @@ def test_after_an_escalation_the_row_is_about_the_new_answer(row, router):
     assert [("too weak", "LOW", "MID"), ("good", "LOW", "MID")] == found[:2]
     assert row.words.count("labelled too weak") == 1
     assert "needs TOP" not in row.words  # no tier is better than the top one
+
+
+def test_a_ledger_that_breaks_leaves_the_row_usable(row, router):
+    router.ledger.close()
+    for file in Path.cwd().glob("ledger.sqlite*"):
+        file.write_bytes(b"not a database at all" * 500)
+
+    row.click("good")
+    assert "RecordError: the label could not be recorded" in row.words
+    assert [] == row.pressed
+    row.controls.start(None).join()
+    assert "MID" == row.kept[-1].tier
+    assert not row.is_off("Escalate to TOP")
 
 
 def test_a_hundred_clicks_at_once_and_a_late_one_are_one_answer(row, router, server):
