@@ -171,10 +171,12 @@ class SqliteLedger:
             yield
             return
         late = self._late = _LateWriter(self.append_all)
+        atexit.register(late.close)  # later on, nobody can wait for a thread: Python 3.13 hangs
         try:
             yield
         finally:
             late.close()
+            atexit.unregister(late.close)
             self._late = None
 
     def reserve(self, attempt: Attempt, caps: Sequence[Cap]) -> Refusal | None:

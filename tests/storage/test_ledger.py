@@ -308,7 +308,7 @@ def test_late_rows_are_all_written_and_one_that_cannot_be_is_logged(
                 read()
                 assert f"b{number}" == stored(path)[-1]
             with monkeypatch.context() as few:
-                few.setattr("nbroute.storage.ledger._MOST_WAITING", 0)
+                few.setattr("nbroute.storage.ledger._MOST_WAITING", -1)
                 ledger.append(attempt("c1"))
             assert "c1" == stored(path)[-1]  # whoever adds one too many waits
         monkeypatch.setattr(ledger, "append_all", Mock(side_effect=RuntimeError("no such luck")))
