@@ -79,6 +79,8 @@ HARMLESS = {
     "checks/values.py: bounded = ['\\u3040' -> ('\\u3040!')]": "no word begins with it",
     "storage/cache.py: return hashlib.sha256( ['ascii' -> ('ascii!')]": "Python reads it as ascii",
     "storage/database.py: return () [return () -> return None]": "only compared with itself",
+    "storage/database.py: weakref.finalize(self, _close_own "
+    "[weakref.finalize(self, _close_own, self._opened) -> pass]": "Python closes what nobody uses",
     "storage/database.py: _PAGE = 5_000 [5000 -> (5001)]": "rows that are checked together",
     "storage/ledger.py: stale_after_s: float = 900.0 [900.0 -> (901.0)]": "a second of 15 minutes",
     'storage/schema.py: connection.execute("CREATE INDEX attempts_by_id '
