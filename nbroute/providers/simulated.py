@@ -27,7 +27,7 @@ from nbroute.providers.refusals import no_effort
 from nbroute.providers.simulated_answers import (
     MARK,
     NO_LESSON,
-    known_prompts,  # noqa: F401 - lessons import it from here
+    known_prompts,
     logprobs,
     noise,
     simulated_text,
@@ -35,6 +35,8 @@ from nbroute.providers.simulated_answers import (
 )
 from nbroute.providers.simulated_judge import judgement
 from nbroute.types import Chunk, ProviderKind, Request, Usage
+
+__all__ = ["FAILURES", "MODELS", "Simulated", "SimulatedModel", "known_prompts", "unanswered"]
 
 Kinds = str | Sequence[str | None]
 

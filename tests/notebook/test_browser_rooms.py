@@ -224,7 +224,9 @@ def test_apply_this_has_the_session_go_on_with_it(panel):
 
         slider.press(away)
         apply.wait_for()
+        assert not panel.get_by_text(IN_FORCE).is_visible()
         at(panel, slider, key, IN_FORCE)
+        assert not apply.is_visible()
 
 
 def test_ladder_classifier_and_cache_are_labelled_and_an_error_goes_again(panel):
